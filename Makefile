@@ -1,0 +1,35 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-slow check minio docs
+SHELL := /bin/sh
+BIN := .venv/bin
+KEEP ?=
+PYTHON ?=
+JOBS ?= 2
+export PYTHON
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
+
+setup: ## make .venv with everything for work on hutch
+	@scripts/setup all
+
+demo: ## the main job of hutch on a real scan, visibly (KEEP=1 leaves it running)
+	@scripts/setup demo
+	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
+
+test: setup ## the test suite without the slow tests
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow'
+
+test-slow: setup ## the slow tests
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow
+
+check: setup ## format, lint, types, layers, documents
+	@scripts/check
+
+minio: ## build MinIO into a cache outside the checkout (needs Go)
+	@scripts/minio
+
+docs: setup ## write the generated pages, build the site into site/
+	@scripts/docs write
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "docs: site/index.html"
