@@ -1,0 +1,1 @@
+"""The command line: a user of the library, and the only place that prints."""

@@ -1,0 +1,69 @@
+"""How the results of commands are shown to people."""
+
+from collections.abc import Iterable, Sequence
+
+from hutch.cli import text
+from hutch.cli.exits import Exit, exit_of_files
+from hutch.cli.screen import Screen
+from hutch.contract.wire.datasets import DatasetOut
+from hutch.models import Problem
+
+MOST = 20
+"""Problems and paths shown one by one; beyond that a count says it better."""
+
+
+def dataset_name(dataset: DatasetOut) -> str:
+    """Name a dataset as it can be typed again."""
+    return f"{dataset.owner}/{dataset.name}"
+
+
+def holds(dataset: DatasetOut) -> str:
+    """Say how much a dataset holds."""
+    return f"{text.count(dataset.files, 'file')}, {text.size(dataset.bytes)}"
+
+
+def show_problems(screen: Screen, problems: Sequence[Problem]) -> Exit:
+    """Print which files failed and why, and choose the ending."""
+    for problem in problems[:MOST]:
+        screen.fail_file(problem.path, problem.error)
+    if len(problems) > MOST:
+        screen.warn(f"… and {len(problems) - MOST:,} more; --json lists them all")
+    return exit_of_files(problem.error for problem in problems)
+
+
+def show_paths(screen: Screen, mark: str, paths: Iterable[str]) -> None:
+    """Print paths with what is the matter with them in front."""
+    for path in paths:
+        screen.show(f"{mark:9} {path}")
+
+
+def describe(screen: Screen, dataset: DatasetOut) -> None:
+    """Print everything that is known of a dataset."""
+    rows = [
+        ("dataset", dataset_name(dataset)),
+        ("id", str(dataset.id)),
+        ("state", dataset.state.value),
+        ("type", f"{dataset.type} (version {dataset.type_version})"),
+        ("holds", holds(dataset)),
+        ("your right", dataset.right.value),
+        ("created", f"{text.moment(dataset.created_at)} by {dataset.creator}"),
+        ("changed", f"{text.moment(dataset.updated_at)}, revision {dataset.revision}"),
+    ]
+    if dataset.closed_at:
+        rows.append(("closed", text.moment(dataset.closed_at)))
+    if dataset.deleted_at:
+        rows.append(("deleted", text.moment(dataset.deleted_at)))
+    if dataset.digest:
+        rows.append(("digest", dataset.digest))
+    if dataset.seal:
+        rows.append(("seal", dataset.seal))
+    if dataset.description:
+        rows.append(("about", dataset.description.replace("\n", " ")))
+    if dataset.keywords:
+        rows.append(("keywords", ", ".join(dataset.keywords)))
+    source = "corrects" if dataset.correction else "made from"
+    rows += [(source, str(parent.id)) for parent in dataset.inputs]
+    screen.table(rows)
+    if dataset.attributes:
+        screen.show()
+        screen.table(text.flat(dataset.attributes))

@@ -1,0 +1,140 @@
+"""A server as an object: every route a typed method."""
+
+from typing import Final, Self
+from uuid import UUID
+
+from hutch.connection import Connection
+from hutch.contract.problems import NotFoundError
+from hutch.contract.wire.datasets import DatasetOut, TypeList
+from hutch.errors import AmbiguousError
+from hutch.resources.accounts import Account, Groups, Tokens
+from hutch.resources.datasets import Datasets
+from hutch.resources.files import Files, Pushes
+
+SHORTEST_PREFIX: Final = 4
+"""Fewer characters of an id fit too much to be meant as one."""
+_SHOWN: Final = 5
+_HEXADECIMAL: Final = frozenset("0123456789abcdef")
+
+
+def connect(
+    url: str,
+    *,
+    token: str | None = None,
+    insecure: bool = False,
+    timeout_s: float = 60.0,
+) -> "Client":
+    """Make a client of a server; nothing is sent yet.
+
+    Args:
+        url: Address of the server, such as ``https://hutch.example.org``.
+        token: Token of the caller; None until ``client.account.log_in``.
+        insecure: Allow plain http beyond this machine.
+        timeout_s: Seconds to wait for an answer.
+
+    Raises:
+        InsecureUrlError: If the address is plain http beyond this machine.
+    """
+    return Client(Connection(url, token=token, insecure=insecure, timeout_s=timeout_s))
+
+
+class Client:
+    """One server as one caller sees it; usable from several threads.
+
+    Attributes:
+        account: Login, logout, who one is.
+        tokens: The caller's tokens.
+        groups: Groups and their members.
+        datasets: Datasets, shares, lineage, history.
+        files: What datasets hold.
+        pushes: How files get there; ``hutch.push`` is the comfortable way.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.account = Account(connection)
+        self.tokens = Tokens(connection)
+        self.groups = Groups(connection)
+        self.datasets = Datasets(connection)
+        self.files = Files(connection)
+        self.pushes = Pushes(connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Address of the server, without a slash at its end."""
+        return self._connection.url
+
+    def close(self) -> None:
+        """Close the sockets."""
+        self._connection.close()
+
+    def types(self) -> TypeList:
+        """List the types of datasets that the site knows."""
+        return self._connection.call("GET", "/v1/types", TypeList)
+
+    def find(self, text: str) -> DatasetOut:
+        """Find the dataset that a person means.
+
+        Args:
+            text: Its id, the beginning of its id, ``owner/name``, or ``name`` for
+                one of the caller's own.
+
+        Raises:
+            AmbiguousError: If several fit; ``candidates`` lists them.
+            NotFoundError: If none fits.
+        """
+        if (exact := _uuid(text)) is not None:
+            return self.datasets.get(exact)
+        owner, slash, name = text.partition("/")
+        if slash:
+            found = {d.id: d for d in self.datasets.list(owner=owner, name=name).items}
+        else:
+            me = self.account.whoami().user.name
+            found = {d.id: d for d in self.datasets.list(owner=me, name=text).items}
+            if _is_prefix(text):
+                begins = self.datasets.list(prefix=text.lower()).items
+                found |= {d.id: d for d in begins}
+        if not found:
+            raise NotFoundError(
+                f"No dataset that you may see fits {text!r}. 'hutch ls' lists them; "
+                "another user's is named owner/name.",
+                dataset=text,
+            )
+        if len(found) > 1:
+            raise _ambiguous(text, list(found.values()))
+        return next(iter(found.values()))
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _is_prefix(text: str) -> bool:
+    """Tell whether an id could begin like this, with or without its dashes."""
+    whole = str(UUID(int=0))
+    low = text.lower()
+    return SHORTEST_PREFIX <= len(text) <= len(whole) and (
+        (set(low) <= _HEXADECIMAL and len(text) <= len(whole.replace("-", "")))
+        or all(
+            (c == "-") == (w == "-") and (c == "-" or c in _HEXADECIMAL)
+            for c, w in zip(low, whole, strict=False)
+        )
+    )
+
+
+def _ambiguous(text: str, found: list[DatasetOut]) -> AmbiguousError:
+    shown = ", ".join(f"{d.owner}/{d.name} ({d.id})" for d in found[:_SHOWN])
+    more = " and more" if len(found) > _SHOWN else ""
+    return AmbiguousError(
+        f"{text!r} fits several datasets: {shown}{more}. Give more of the id.",
+        candidates=[str(d.id) for d in found],
+    )

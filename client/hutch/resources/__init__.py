@@ -1,0 +1,1 @@
+"""The routes of the API, one small class for each kind of thing."""

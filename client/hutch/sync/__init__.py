@@ -1,0 +1,1 @@
+"""The verbs that move files between a working directory and a dataset."""

@@ -1,0 +1,290 @@
+"""``verify``: recompute what the dataset says of itself."""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from hutch.client import Client
+from hutch.contract import manifest
+from hutch.contract.problems import ForbiddenError, HutchError, NotFoundError
+from hutch.contract.wire.datasets import DatasetOut, LineageNode, State
+from hutch.contract.wire.transfer import Confirmation, ConfirmationsIn, FileOut
+from hutch.errors import CorruptDataError, LocalChangesError
+from hutch.models import LineageCheck, Problem, VerifyReport
+from hutch.progress import Moved, Planned, Settled, Tell, ignore, one_by_one
+from hutch.transfer import downloads, pipeline
+from hutch.transfer.downloads import Fetcher, hash_file
+from hutch.transfer.engine import HASHERS
+from hutch.transfer.source import hash_whole
+from hutch.workdir.directory import Workdir
+from hutch.workdir.journal import Entry, open_journal
+from hutch.workdir.patterns import chooser
+from hutch.workdir.walk import Found, walk
+
+
+def verify_workdir(
+    workdir: Workdir, client: Client, *, jobs: int | None = None, tell: Tell = ignore
+) -> VerifyReport:
+    """Read all files of a working directory again and compare with the dataset.
+
+    Args:
+        workdir: The working directory.
+        client: Logged in to the server of the working directory.
+        jobs: Files at a time; None means one for each core, at most four.
+        tell: Is told what happens, one event at a time.
+
+    Raises:
+        HutchError: Whatever stops it as a whole.
+    """
+    with open_journal(workdir) as journal:
+        entries = journal.entries()
+    chosen = chooser(workdir.config.include)
+    here = {i.path: i for i in walk(workdir.root) if isinstance(i, Found)}
+    pairs: list[tuple[FileOut, Found]] = []
+    problems: list[Problem] = []
+    for file in client.files.iterate(workdir.dataset):
+        found = here.pop(file.path, None)
+        if found is not None:
+            pairs.append((file, found))
+        elif chosen(file.path):
+            problems.append(_differs(file.path, "is in the dataset, but not here"))
+    problems += [_differs(p, "is here, but not in the dataset") for p in here]
+    check = _LocalCheck(workdir, entries, one_by_one(tell))
+    check.tell(Planned(len(pairs), sum(f.stamp.size for _, f in pairs)))
+    with ThreadPoolExecutor(jobs or HASHERS) as pool:
+        try:
+            futures = [pool.submit(check.compare, *pair) for pair in pairs]
+            for future in as_completed(futures):
+                problem = future.result()
+                problems += [problem] if problem else []
+        except BaseException:
+            check.stopped.set()
+            raise
+    return VerifyReport(
+        files=len(pairs),
+        bytes=sum(f.stamp.size for _, f in pairs),
+        confirmed=0,
+        problems=tuple(sorted(problems, key=lambda p: p.path.encode())),
+    )
+
+
+@dataclass(slots=True)
+class _LocalCheck:
+    workdir: Workdir
+    entries: dict[str, Entry]
+    tell: Tell
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def compare(self, file: FileOut, found: Found) -> Problem | None:
+        problem: Problem | None = None
+        try:
+            sums = hash_whole(self.workdir.root, found, stopped=self.stopped)
+        except HutchError as e:
+            problem = Problem(found.path, e)
+        else:
+            self.tell(Moved(found.path, found.stamp.size))
+            if sums.sha256 != file.sha256:
+                problem = self._explain(file, found)
+        self.tell(Settled(found.path, problem.error if problem else None))
+        return problem
+
+    def _explain(self, file: FileOut, found: Found) -> Problem:
+        entry = self.entries.get(found.path)
+        untouched = entry is not None and entry.trusts(found.stamp)
+        if untouched and entry is not None and entry.version == file.version:
+            error = CorruptDataError(
+                f"{found.path!r} has other bytes than the dataset, although nothing "
+                "wrote to it: the disk may be failing. Remove it, then run "
+                "'hutch pull --restore'.",
+                path=found.path,
+            )
+            return Problem(found.path, error)
+        return _differs(found.path, "has other bytes here than in the dataset")
+
+
+def verify_dataset(
+    client: Client,
+    dataset: DatasetOut,
+    *,
+    jobs: int | None = None,
+    tell: Tell = ignore,
+) -> VerifyReport:
+    """Fetch all files of a dataset, hash them, and confirm what is as recorded.
+
+    Nothing is written to the disk. Only files of closed datasets become confirmed.
+
+    Args:
+        client: Logged in to the server.
+        dataset: As ``client.find`` gave it.
+        jobs: Transfers at a time; None means eight.
+        tell: Is told what happens, one event at a time.
+
+    Raises:
+        HutchError: Whatever stops it as a whole.
+    """
+    told = one_by_one(tell)
+    fetcher = downloads.start(
+        client,
+        dataset.id,
+        moved=lambda path, count: told(Moved(path, count)),
+        jobs=jobs,
+    )
+    check = _RemoteCheck(client, dataset, fetcher, told)
+    told(Planned(dataset.files, dataset.bytes))
+    try:
+        pipeline.run(
+            pipeline.batches(client.files.iterate(dataset.id), lambda f: f.size),
+            check.drive,
+            take=check.take,
+            stop=fetcher.stop,
+        )
+    finally:
+        fetcher.close()
+    return VerifyReport(
+        files=check.files,
+        bytes=check.bytes,
+        confirmed=check.confirmed,
+        problems=tuple(sorted(check.problems, key=lambda p: p.path.encode())),
+    )
+
+
+@dataclass(slots=True)
+class _RemoteCheck:
+    client: Client
+    dataset: DatasetOut
+    fetcher: Fetcher
+    tell: Tell
+    files: int = 0
+    bytes: int = 0
+    confirmed: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def drive(
+        self, batch: Sequence[FileOut]
+    ) -> tuple[list[tuple[FileOut, HutchError | None]], int]:
+        """Check a batch and confirm it; gives the outcomes and how many are new."""
+        outcomes: list[tuple[FileOut, HutchError | None]] = []
+        futures = {}
+        for file, request in self.fetcher.sign(batch):
+            if isinstance(request, HutchError):
+                outcomes.append((file, request))
+            else:
+                pool = self.fetcher.pool
+                futures[pool.submit(hash_file, self.fetcher, file, request)] = file
+        for future in as_completed(futures):
+            error: HutchError | None = None
+            try:
+                future.result()
+            except HutchError as e:
+                error = e
+            outcomes.append((futures[future], error))
+        return outcomes, self._confirm(f for f, error in outcomes if error is None)
+
+    def _confirm(self, files: Iterable[FileOut]) -> int:
+        good = tuple(
+            Confirmation(path=f.path, version=f.version, sha256=f.sha256)
+            for f in files
+            if not f.confirmed
+        )
+        if not good or self.dataset.state is not State.CLOSED:
+            return 0
+        answer = self.client.files.confirm(self.dataset.id, ConfirmationsIn(files=good))
+        return answer.confirmed
+
+    def take(self, result: tuple[list[tuple[FileOut, HutchError | None]], int]) -> None:
+        outcomes, confirmed = result
+        self.confirmed += confirmed
+        for file, error in outcomes:
+            self.files += 1
+            self.bytes += file.size
+            if error is not None:
+                self.problems.append(Problem(file.path, error))
+            self.tell(Settled(file.path, error))
+
+
+def verify_lineage(client: Client, dataset: DatasetOut) -> Iterator[LineageCheck]:
+    """Recompute digest and seal of a dataset and of all readable ancestors.
+
+    Every child names its parents' digests and seals, so that a change anywhere above
+    shows.
+
+    Yields:
+        One check for each, the dataset itself first.
+
+    Raises:
+        HutchError: Whatever stops it as a whole.
+    """
+    lineage = client.datasets.lineage(dataset.id)
+    above = [n for n in lineage.nodes if n.depth <= 0]
+    named: dict[UUID, set[tuple[str, str]]] = {}
+    for edge in lineage.edges:
+        named.setdefault(edge.parent, set()).add((edge.digest, edge.seal))
+    for node in sorted(above, key=lambda n: -n.depth):
+        yield _check(client, node, named.get(node.id, set()))
+    if lineage.truncated:
+        yield LineageCheck(
+            dataset=dataset.id,
+            name=None,
+            skipped="the lineage goes on further than the server shows; verify the "
+            "topmost ancestors by themselves",
+        )
+
+
+def _check(
+    client: Client, node: LineageNode, named: set[tuple[str, str]]
+) -> LineageCheck:
+    if node.name is None:
+        return LineageCheck(
+            dataset=node.id, name=None, skipped="you may not read this dataset"
+        )
+    try:
+        dataset = client.datasets.get(node.id)
+        if dataset.digest is None or dataset.seal is None:
+            return LineageCheck(
+                dataset=node.id, name=node.name, skipped=f"it is {dataset.state}"
+            )
+        digest = manifest.digest(client.files.manifest(node.id))
+        seal = manifest.seal(_record(dataset, digest))
+        _require_equal("digest", digest, dataset.digest, node)
+        _require_equal("seal", seal, dataset.seal, node)
+        for kept_digest, kept_seal in named:
+            _require_equal("digest kept by a child", kept_digest, digest, node)
+            _require_equal("seal kept by a child", kept_seal, seal, node)
+    except (NotFoundError, ForbiddenError) as e:
+        return LineageCheck(dataset=node.id, name=node.name, skipped=e.detail)
+    except ValueError as e:
+        error = CorruptDataError(f"The manifest of {node.name!r} is damaged: {e}.")
+        return LineageCheck(dataset=node.id, name=node.name, error=error)
+    except CorruptDataError as e:
+        return LineageCheck(dataset=node.id, name=node.name, error=e)
+    return LineageCheck(dataset=node.id, name=node.name)
+
+
+def _record(dataset: DatasetOut, digest: str) -> dict[str, object]:
+    return manifest.seal_record(
+        dataset=str(dataset.id),
+        type_name=dataset.type,
+        type_version=dataset.type_version,
+        attributes=dataset.attributes,
+        inputs=[manifest.Input(str(i.id), i.seal) for i in dataset.inputs],
+        run=None,
+        digest=digest,
+    )
+
+
+def _require_equal(what: str, found: str, recorded: str, node: LineageNode) -> None:
+    if found != recorded:
+        raise CorruptDataError(
+            f"The {what} of {node.name!r} ({node.id}) is {found}, but {recorded} is "
+            "recorded. Tell the owner and the facility.",
+            dataset=str(node.id),
+        )
+
+
+def _differs(path: str, how: str) -> Problem:
+    error = LocalChangesError(
+        f"{path!r} {how}. 'hutch status' and 'hutch pull' show what to do.", path=path
+    )
+    return Problem(path, error)

@@ -1,0 +1,1 @@
+"""How bytes get to the object store and back."""

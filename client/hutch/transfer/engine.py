@@ -1,0 +1,106 @@
+"""What all batches of a push share: threads, sockets, journal."""
+
+import os
+import time
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from hutch.contract.problems import HutchError
+from hutch.transfer.carrier import Carrier
+from hutch.transfer.session import Session
+from hutch.transfer.upload import Progress
+from hutch.workdir.journal import Entry, Journal, Upload
+from hutch.workdir.walk import Found
+
+JOBS: Final = 8
+"""Transfers at a time: enough to keep a store on a local network busy."""
+HASHERS: Final = min(4, os.cpu_count() or 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A file to be sent.
+
+    Attributes:
+        base: The version that this working directory knows; None means absent.
+    """
+
+    found: Found
+    base: str | None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of a file.
+
+    Attributes:
+        entry: As it now is on both sides; None if it is not.
+        error: Why it is not.
+        equal: The dataset had the same content already.
+    """
+
+    item: Outgoing
+    entry: Entry | None = None
+    error: HutchError | None = None
+    equal: bool = False
+
+
+@dataclass(slots=True)
+class Engine:
+    """What all batches of a push share.
+
+    Attributes:
+        hashers: Threads that read and hash.
+        senders: Threads that send; apart, so that neither waits for the other.
+        under_way: What earlier runs have begun, by path.
+        started_ns: Before any file was looked at: a file that is as young as that
+            may change again unseen, so that it is read again next time.
+    """
+
+    root: Path
+    session: Session
+    journal: Journal
+    carrier: Carrier
+    moved: Progress
+    hashers: Executor
+    senders: Executor
+    under_way: dict[str, Upload] = field(default_factory=dict)
+    started_ns: int = field(default_factory=time.time_ns)
+
+    @classmethod
+    def start(
+        cls,
+        root: Path,
+        session: Session,
+        journal: Journal,
+        *,
+        moved: Progress,
+        jobs: int | None,
+        started_ns: int,
+    ) -> Self:
+        """Start the threads."""
+        return cls(
+            root=root,
+            session=session,
+            journal=journal,
+            carrier=Carrier(),
+            moved=moved,
+            hashers=ThreadPoolExecutor(HASHERS, thread_name_prefix="hutch-hash"),
+            senders=ThreadPoolExecutor(jobs or JOBS, thread_name_prefix="hutch-send"),
+            under_way=journal.uploads(),
+            started_ns=started_ns,
+        )
+
+    def stop(self) -> None:
+        """Make every thread end soon."""
+        # What is queued runs, and ends at its first look: a cancelled future would
+        # leave those hanging who wait for it with as_completed.
+        self.carrier.stop()
+
+    def close(self) -> None:
+        """Wait for the threads and close the sockets."""
+        for pool in (self.hashers, self.senders):
+            pool.shutdown()
+        self.carrier.close()

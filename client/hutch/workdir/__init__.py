@@ -1,0 +1,1 @@
+"""Working directories: local directories bound to a dataset."""

@@ -1,0 +1,191 @@
+"""Write into a working directory without ever following a link in it.
+
+Every directory on the way is opened relative to the one above, as a directory and
+not as a link; a file is complete before it gets its name.
+"""
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Final, Self
+
+from hutch.contract.paths import WORKDIR, RelativePath
+from hutch.errors import LocalChangesError, UnreadableFileError
+from hutch.workdir.directory import unfit
+from hutch.workdir.walk import Stamp
+
+TEMPORARY: Final = "tmp"
+_NO_DIRECTORY: Final = frozenset({errno.ENOTDIR, errno.ELOOP})
+"""What the system says of a file or a link."""
+_DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Tree:
+    """The files of a working directory, for writing; usable from several threads."""
+
+    def __init__(self, root: Path) -> None:
+        with ExitStack() as opened:
+            try:
+                self._root = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                opened.callback(os.close, self._root)
+                hidden = os.open(WORKDIR, _DIRECTORY, dir_fd=self._root)
+                try:
+                    with suppress(FileExistsError):
+                        os.mkdir(TEMPORARY, dir_fd=hidden)
+                    self._temporary = os.open(TEMPORARY, _DIRECTORY, dir_fd=hidden)
+                finally:
+                    os.close(hidden)
+                opened.callback(os.close, self._temporary)
+                self.sweep()
+            except OSError as e:
+                raise unfit(root, e) from e
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        with self._opened:
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Remove what interrupted runs left; the directory's lock must be held."""
+        for name in os.listdir(self._temporary):  # noqa: PTH208 - by descriptor
+            with suppress(OSError):
+                os.unlink(name, dir_fd=self._temporary)
+
+    def make(self, size: int) -> str:
+        """Make a temporary file of ``size`` bytes and tell its name."""
+        name = secrets.token_hex(16)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(name, flags, 0o666, dir_fd=self._temporary)
+        try:
+            os.ftruncate(handle, size)
+        finally:
+            os.close(handle)
+        return name
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[int]:
+        """Open a temporary file for writing at any position."""
+        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(name, flags, dir_fd=self._temporary)
+        try:
+            yield handle
+        finally:
+            os.close(handle)
+
+    def discard(self, name: str) -> None:
+        """Remove a temporary file."""
+        with suppress(OSError):
+            os.unlink(name, dir_fd=self._temporary)
+
+    def place(
+        self,
+        name: str,
+        path: RelativePath,
+        *,
+        expected: Stamp | None,
+        mtime_ns: int,
+    ) -> Stamp:
+        """Give a complete temporary file its path, safely on the disk.
+
+        Args:
+            name: The temporary file.
+            path: Where it goes; missing directories are made.
+            expected: What may be replaced; None means that nothing may be there.
+            mtime_ns: Time of last change that it gets, in nanoseconds since 1970.
+
+        Returns:
+            The stamp of the file in its place.
+
+        Raises:
+            LocalChangesError: If something else is there; it is left alone.
+        """
+        with self.writing(name) as handle:
+            os.utime(handle, ns=(mtime_ns, mtime_ns))
+            os.fsync(handle)
+            *above, last = path.split("/")
+            with self._parent(path, above, make=True) as parent:
+                _require(parent, last, path, expected)
+                try:
+                    os.rename(name, last, src_dir_fd=self._temporary, dst_dir_fd=parent)
+                except IsADirectoryError as e:  # made since, for another file
+                    raise _in_the_way(path) from e
+            return Stamp.of(os.fstat(handle))
+
+    def remove(self, path: str, *, expected: Stamp) -> None:
+        """Remove a file, and the directories that this leaves empty.
+
+        Raises:
+            FileNotFoundError: If it is gone already.
+            LocalChangesError: If it is not what was expected; it is left alone.
+        """
+        *above, last = path.split("/")
+        with self._parent(path, above, make=False) as parent:
+            _require(parent, last, path, expected)
+            os.unlink(last, dir_fd=parent)
+        for depth in range(len(above), 0, -1):
+            try:
+                with self._parent(path, above[: depth - 1], make=False) as parent:
+                    os.rmdir(above[depth - 1], dir_fd=parent)
+            except (OSError, LocalChangesError):
+                return  # not empty: it stays, and so does all above it
+
+    @contextmanager
+    def _parent(self, path: str, above: list[str], *, make: bool) -> Iterator[int]:
+        handle = os.dup(self._root)
+        try:
+            for segment in above:
+                if make:
+                    with suppress(FileExistsError):
+                        os.mkdir(segment, dir_fd=handle)
+                try:
+                    below = os.open(segment, _DIRECTORY, dir_fd=handle)
+                except OSError as e:
+                    if e.errno not in _NO_DIRECTORY:
+                        raise
+                    raise _blocked(path, segment) from e
+                os.close(handle)
+                handle = below
+            yield handle
+        finally:
+            os.close(handle)
+
+
+def _require(parent: int, name: str, path: str, expected: Stamp | None) -> None:
+    try:
+        here = Stamp.of(os.stat(name, dir_fd=parent, follow_symlinks=False))
+    except FileNotFoundError:
+        here = None
+    # What was expected and is gone needs no protection.
+    if here is not None and here != expected:
+        raise _in_the_way(path)
+
+
+def _in_the_way(path: str) -> LocalChangesError:
+    return LocalChangesError(
+        f"{path!r} is in the way or was changed here, and is left as it is. Move it "
+        "away and pull again.",
+        path=path,
+    )
+
+
+def _blocked(path: str, segment: str) -> LocalChangesError:
+    return LocalChangesError(
+        f"{path!r} cannot be written: {segment!r} is no directory here. Move it away "
+        "and pull again.",
+        path=path,
+    )
+
+
+def unwritable(path: str, cause: OSError) -> UnreadableFileError:
+    """Make the error of a file that cannot be written here."""
+    return UnreadableFileError(
+        f"{path!r} cannot be written: {cause.strerror or cause}. Make it possible, "
+        "then run this again.",
+        path=path,
+    )
