@@ -1,0 +1,1 @@
+"""The server of hutch: names, rights, types and history; never the bytes."""

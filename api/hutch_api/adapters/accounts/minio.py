@@ -1,0 +1,92 @@
+"""Store accounts by MinIO's service accounts."""
+
+import base64
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from hutch_api.adapters.accounts.minio_api import ask, open_admin
+from hutch_api.adapters.policies import account_policy
+from hutch_api.ports.accounts import Access
+from hutch_api.ports.objects import Credentials
+
+_GONE: Final = "XMinioInvalidIAMCredentials"
+
+
+class MinioAccounts:
+    """Service accounts of the server's identity, a plain user with S3 rights only."""
+
+    def __init__(
+        self,
+        *,
+        endpoint: str,
+        server: Credentials,
+        instance: UUID,
+        bucket: str,
+        region: str = "us-east-1",
+    ) -> None:
+        self._admin = open_admin(endpoint, server, region=region)
+        self._server = server
+        self._bucket = bucket
+        self._name = account_name(instance)
+
+    def create(
+        self,
+        credentials: Credentials,
+        *,
+        access: Access,
+        prefix: str,
+        expires_at: datetime,
+    ) -> None:
+        """Make an account with this key pair by one request.
+
+        Raises:
+            StoreError: The store refused, for one because the key is in use.
+            StoreUnavailableError: The store did not answer.
+        """
+        policy = account_policy(access, bucket=self._bucket, prefix=prefix)
+        ask(
+            "make a store account",
+            lambda: self._admin.add_service_account(
+                access_key=credentials.key_id,
+                secret_key=credentials.secret,
+                policy=dict(policy),
+                name=self._name,
+                expiration=f"{expires_at:%Y-%m-%dT%H:%M:%SZ}",
+            ),
+        )
+
+    def delete(self, key_id: str) -> None:
+        """End an account; every URL that it signed and nobody used is dead.
+
+        Raises:
+            StoreError: The store refused.
+            StoreUnavailableError: The store did not answer.
+        """
+        ask(
+            "delete a store account",
+            lambda: self._admin.delete_service_account(key_id),
+            fine=_GONE,
+        )
+
+    def key_ids(self) -> Iterator[str]:
+        """List this instance's accounts.
+
+        Raises:
+            StoreError: The store refused.
+            StoreUnavailableError: The store did not answer.
+        """
+        answer = ask(
+            "list store accounts",
+            lambda: self._admin.list_service_account(self._server.key_id),
+        )
+        for account in json.loads(answer or "{}").get("accounts") or ():
+            if account.get("name") == self._name:
+                yield account["accessKey"]
+
+
+def account_name(instance: UUID) -> str:
+    """Name the accounts of an instance: MinIO takes 32 characters, a letter first."""
+    return f"hutch-{base64.b32encode(instance.bytes).decode().rstrip('=').lower()}"

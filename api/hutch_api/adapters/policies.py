@@ -1,0 +1,120 @@
+"""What each identity of the store may do, as policies.
+
+The same lists stand in ``infra/minio/README.md`` with the reason for each action.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from hutch_api.ports.accounts import Access
+
+Policy = Mapping[str, Any]
+"""A policy document in the language of AWS, which both stores speak."""
+
+_WILD: Final = frozenset("*?$")
+"""Characters with a meaning of their own in a policy's resource."""
+
+_BUCKET_ACTIONS: Final = (
+    "s3:GetBucketLocation",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetBucketVersioning",
+    "s3:ListBucket",
+    "s3:ListBucketMultipartUploads",
+    "s3:ListBucketVersions",
+)
+_OBJECT_ACTIONS: Final = (
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+    "s3:GetObject",
+    "s3:GetObjectVersion",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+)
+_IAM_ACTIONS: Final = (
+    "iam:AttachUserPolicy",
+    "iam:CreateAccessKey",
+    "iam:CreatePolicy",
+    "iam:CreateUser",
+    "iam:DeletePolicy",
+    "iam:DeleteUser",
+    "iam:DetachUserPolicy",
+    "iam:ListUsers",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """The two buckets of an installation."""
+
+    data: str = "hutch-data"
+    meta: str = "hutch-meta"
+
+
+def account_policy(access: Access, *, bucket: str, prefix: str) -> Policy:
+    """Write the policy of a store account.
+
+    Args:
+        access: What it may do.
+        bucket: The data bucket.
+        prefix: Start of the keys that it reaches, with ``/`` at its end.
+
+    Raises:
+        ValueError: If the prefix could reach beyond itself.
+    """
+    if not prefix.endswith("/") or len(prefix) < len("d/x/") or _WILD & set(prefix):
+        raise ValueError("a store account reaches one directory, without wildcards")
+    actions = {Access.PUT: ["s3:PutObject"]}
+    return _document([_allow(actions[access], [f"{bucket}/{prefix}*"])])
+
+
+def reader_policy(buckets: Buckets) -> Policy:
+    """Write the policy of the identity that signs downloads."""
+    reached = [f"{buckets.data}/*", f"{buckets.meta}/previews/*"]
+    reached.append(f"{buckets.meta}/logs/*")
+    return _document([_allow(["s3:GetObject", "s3:GetObjectVersion"], reached)])
+
+
+def server_policy(buckets: Buckets, *, iam: bool) -> Policy:
+    """Write the policy of the server's own identity.
+
+    Args:
+        buckets: The buckets that it works in.
+        iam: The store makes accounts by the IAM API, which needs rights of its own.
+            SeaweedFS knows no narrower resource than ``*`` for them.
+    """
+    both = [buckets.data, buckets.meta]
+    statements = [
+        _allow(_BUCKET_ACTIONS, both),
+        _allow(_OBJECT_ACTIONS, [f"{bucket}/*" for bucket in both]),
+    ]
+    if iam:
+        actions = list(_IAM_ACTIONS)
+        statements.append({"Effect": "Allow", "Action": actions, "Resource": ["*"]})
+    return _document(statements)
+
+
+def _document(statements: list[dict[str, Any]]) -> Policy:
+    return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _allow(actions: Iterable[str], reached: Iterable[str]) -> dict[str, Any]:
+    resources = [f"arn:aws:s3:::{name}" for name in reached]
+    return {"Effect": "Allow", "Action": list(actions), "Resource": resources}
+
+
+def same_policy(one: Policy, other: Policy) -> bool:
+    """Tell whether two documents allow the same, however a store writes them."""
+    return _normal(one) == _normal(other)
+
+
+def _normal(policy: Policy) -> set[tuple[str, frozenset[str], frozenset[str]]]:
+    return {
+        (s["Effect"], _as_set(s.get("Action", ())), _as_set(s.get("Resource", ())))
+        for s in policy.get("Statement", ())
+    }
+
+
+def _as_set(value: str | Iterable[str]) -> frozenset[str]:
+    return frozenset([value] if isinstance(value, str) else value)

@@ -1,0 +1,27 @@
+"""Look at everything that hutch relies on, and say in words what is missing."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+
+from hutch_api import readiness
+from hutch_api.commands.exits import Exit
+from hutch_api.commands.place import add_place, read_settings
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    add_place(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
+    """Examine and report."""
+    found = readiness.examine(read_settings(options, environ), environ)
+    if options.json:
+        print(json.dumps({"missing": found.missing, "lines": found.lines}, indent=2))
+    else:
+        for line in found.lines:
+            print(line)
+        print("\n".join(f"MISSING: {line}" for line in found.missing) or "all is well")
+    return Exit.NOT_READY if found.missing else Exit.OK

@@ -1,0 +1,34 @@
+"""Do what is due: go on with closes and deletions, end accounts, sweep."""
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from functools import partial
+
+from hutch_api import readiness
+from hutch_api.commands.exits import Exit
+from hutch_api.commands.log import start_log
+from hutch_api.services.upkeep import run_once
+from hutch_api.settings import Settings
+from hutch_api.worker.loop import ending_on_signals, work
+
+
+def configure(parser: ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "--once", action="store_true", help="do what is due now, then end"
+    )
+
+
+def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
+    """Work until SIGTERM or SIGINT; the round that has begun is finished."""
+    settings = Settings.from_environ(environ)
+    start_log()
+    with ending_on_signals() as stop:  # from here on: a start may take a while
+        site = readiness.open_ready(settings)
+        if options.once:
+            while not stop.is_set() and run_once(site):
+                pass
+        else:
+            work(partial(run_once, site), pause=settings.worker_pause, stop=stop)
+    site.engine.dispose()
+    return Exit.OK

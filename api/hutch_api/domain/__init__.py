@@ -1,0 +1,1 @@
+"""The rules of hutch, pure: no I/O, no clock, no framework."""

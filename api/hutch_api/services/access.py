@@ -1,0 +1,136 @@
+"""Who reaches which dataset: the one place that decides it.
+
+Single fetches and lists use the same predicate, so that they cannot disagree.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, and_, case, exists, literal, or_
+from sqlmodel import col, select
+
+from hutch.contract.problems import (
+    ForbiddenError,
+    NotFoundError,
+    TokenInsufficientError,
+    UnauthenticatedError,
+)
+from hutch.contract.wire.accounts import Scope
+from hutch.contract.wire.datasets import Right
+from hutch_api.domain.access import Actor, holds
+from hutch_api.services.work import Work
+from hutch_api.store.tables import Dataset, Member, Share, Token, User
+
+_ORDER: Final = (Right.READ, Right.WRITE, Right.OWN)
+
+
+def require_scope(actor: Actor, scope: Scope) -> None:
+    """Refuse what the token was not made for.
+
+    This comes before any look at data: the answer is the same whether or not the
+    thing exists.
+
+    Raises:
+        TokenInsufficientError: The token lacks the scope.
+    """
+    if scope not in actor.limits.scopes:
+        raise TokenInsufficientError(
+            f"this token does not carry the scope '{scope}'; log in again or make a "
+            f"token with it",
+            scope=scope,
+        )
+
+
+def granted(actor: Actor, right: Right = Right.READ) -> ColumnElement[bool]:
+    """Build the condition under which an actor has a right on a row of ``Dataset``."""
+    owned = col(Dataset.owner_id) == actor.user
+    reached = owned if right is Right.OWN else or_(owned, _shared(actor, right))
+    if actor.limits.datasets is None:
+        return reached
+    return and_(reached, col(Dataset.id).in_(actor.limits.datasets))
+
+
+def right_of(actor: Actor) -> ColumnElement[Right | None]:
+    """Build the column that tells an actor's strongest right on a dataset."""
+    return case(
+        *((granted(actor, right), literal(right.value)) for right in reversed(_ORDER)),
+        else_=None,
+    )
+
+
+def find(
+    work: Work,
+    actor: Actor,
+    dataset: UUID,
+    *,
+    right: Right,
+    scope: Scope,
+    lock: bool = False,
+) -> Dataset:
+    """Fetch a dataset for somebody who wants to use a right on it.
+
+    Args:
+        work: The transaction.
+        actor: Who asks.
+        dataset: Which one.
+        right: What they need on it.
+        scope: What their token must be good for.
+        lock: Keep others from changing the row until the transaction ends.
+
+    Raises:
+        TokenInsufficientError: The token lacks the scope.
+        UnauthenticatedError: User or token ended while this waited for the lock.
+        NotFoundError: There is none, or the actor may not read it.
+        ForbiddenError: The actor may read it, but not do this.
+    """
+    require_scope(actor, scope)
+    if lock:
+        # A statement that waits for a lock sees the rights of before its wait.
+        lock_datasets(work, [dataset])
+        _require_active(work, actor)
+    query = select(Dataset, right_of(actor)).where(
+        Dataset.id == dataset, granted(actor)
+    )
+    found = work.session.exec(query).first()
+    if found is None:
+        raise NotFoundError(f"there is no dataset {dataset}", dataset=str(dataset))
+    row, given = found
+    if not holds(None if given is None else Right(given), right):
+        raise ForbiddenError(
+            f"you have the right '{given}' on {row.name}; this needs '{right}'",
+            dataset=str(dataset),
+            right=given,
+        )
+    return row
+
+
+def lock_datasets(work: Work, datasets: Iterable[UUID]) -> None:
+    """Keep others from changing these rows until the transaction ends.
+
+    Whoever changes a dataset's rights, uploads or store accounts holds this lock;
+    it is taken in the order of the ids, so that nobody waits for each other.
+    """
+    work.session.exec(
+        select(Dataset.id)
+        .where(col(Dataset.id).in_(datasets))
+        .order_by(col(Dataset.id))
+        .with_for_update()
+    ).all()
+
+
+def _require_active(work: Work, actor: Actor) -> None:
+    """Refuse somebody who was disabled, or whose token ended, since they came."""
+    disabled = select(User.disabled_at).where(User.id == actor.user)
+    revoked = select(Token.revoked_at).where(Token.id == actor.token)
+    if work.session.exec(disabled).one() or work.session.exec(revoked).first():
+        raise UnauthenticatedError("this token was revoked; log in again")
+
+
+def _shared(actor: Actor, right: Right) -> ColumnElement[bool]:
+    groups = select(Member.group_id).where(Member.user_id == actor.user)
+    return exists().where(
+        col(Share.dataset_id) == col(Dataset.id),
+        col(Share.right).in_(_ORDER[_ORDER.index(right) :]),
+        or_(col(Share.user_id) == actor.user, col(Share.group_id).in_(groups)),
+    )

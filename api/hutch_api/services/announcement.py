@@ -1,0 +1,357 @@
+"""What decides whether a file may be sent: its path, its base, and who else sends it.
+
+Runs inside the transaction that writes the intents, under the dataset's lock, so
+that two pushes cannot both be told yes.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import UUID, uuid4
+
+from sqlalchemy import Text, exists, literal, update, values
+from sqlalchemy import column as sql_column
+from sqlmodel import col, select
+
+from hutch.contract.parts import SMALL, part_size
+from hutch.contract.paths import PathError, RelativePath, ancestors, fold, parse
+from hutch.contract.problems import (
+    FileChangedError,
+    HutchError,
+    InvalidInputError,
+    PathBusyError,
+    PathClashError,
+    PathInvalidError,
+)
+from hutch.contract.wire.transfer import UploadIn
+from hutch_api.domain.access import Actor
+from hutch_api.services.files import user_names
+from hutch_api.services.work import Work
+from hutch_api.store.tables import (
+    LIVE_INTENTS,
+    Dataset,
+    File,
+    Intent,
+    IntentState,
+    Push,
+    Superseded,
+    Verb,
+)
+
+_LONG_NAME: Final = 240
+"""Bytes; SeaweedFS fails at a create-only PUT of a name above 246, not at parts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the dataset holds and awaits near the announced paths.
+
+    Attributes:
+        files: Files by the fold of their path.
+        live: Live intents by the fold of their path.
+        names: User names by id, of those who committed or send them.
+        used: Paths whose key the store may know although no file is there.
+        above: Folds of announced paths that are directories already.
+        own: Intents of this push among those that committed ``files``.
+    """
+
+    files: Mapping[str, File]
+    live: Mapping[str, Intent]
+    names: Mapping[UUID, str]
+    used: frozenset[str]
+    above: frozenset[str]
+    own: frozenset[UUID]
+
+
+@dataclass(frozen=True, slots=True)
+class _Context:
+    """One announcement: what every file of it is decided with."""
+
+    work: Work
+    actor: Actor
+    push: Push
+    dataset: Dataset
+    known: Known
+    force: bool
+
+
+@dataclass(slots=True)
+class Announced:
+    """The outcome for one file: an intent, fresh or found again, or an error."""
+
+    path: str
+    intent: Intent | None = None
+    error: HutchError | None = None
+    replaced: list[Intent] = field(default_factory=list)
+
+
+def announce_files(
+    work: Work,
+    actor: Actor,
+    *,
+    push: Push,
+    dataset: Dataset,
+    wanted: Iterable[UploadIn],
+    force: bool,
+    portable: bool,
+) -> list[Announced]:
+    """Decide about each file and write the intents of those that may be sent."""
+    checked = [_check_path(item.path, portable=portable) for item in wanted]
+    folds = {fold(path) for path in checked if isinstance(path, str)}
+    known = _look_up(work, push, folds, [p for p in checked if isinstance(p, str)])
+    context = _Context(work, actor, push, dataset, known, force)
+    batch: dict[str, str] = {}
+    outcomes = []
+    for item, path in zip(wanted, checked, strict=True):
+        outcome = Announced(item.path)
+        outcomes.append(outcome)
+        if isinstance(path, HutchError):
+            outcome.error = path
+            continue
+        try:
+            _require_no_clash(path, known, batch)
+            _decide(context, outcome, path, item)
+        except HutchError as error:
+            outcome.error = error
+        else:
+            batch[fold(path)] = path
+    return outcomes
+
+
+def _check_path(text: str, *, portable: bool) -> RelativePath | PathInvalidError:
+    try:
+        return parse(text, portable=portable)
+    except PathError as error:
+        return PathInvalidError(f"{text!r} {error.reason}", path=text)
+
+
+def _look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
+    session, dataset = work.session, push.dataset_id
+    parents = {a for f in folds for a in ancestors(f)}
+    files = session.exec(
+        select(File).where(
+            File.dataset_id == dataset, col(File.fold).in_(folds | parents)
+        )
+    ).all()
+    live = session.exec(
+        select(Intent).where(
+            Intent.dataset_id == dataset,
+            col(Intent.state).in_(LIVE_INTENTS),
+            col(Intent.fold).in_(folds | parents),
+        )
+    ).all()
+    superseded = session.exec(
+        select(Superseded.path).where(
+            Superseded.dataset_id == dataset, col(Superseded.path).in_(paths)
+        )
+    ).all()
+    aborted = session.exec(
+        select(Intent.path).where(
+            Intent.dataset_id == dataset,
+            Intent.state == IntentState.ABORTED,
+            col(Intent.cleared).is_(other=False),
+            col(Intent.path).in_(paths),
+        )
+    ).all()
+    own = session.exec(
+        select(Intent.id).where(
+            Intent.push_id == push.id,
+            col(Intent.id).in_([f.intent_id for f in files]),
+        )
+    ).all()
+    people = {f.committed_by for f in files} | {i.actor_id for i in live}
+    return Known(
+        files={f.fold: f for f in files},
+        live={i.fold: i for i in live},
+        names=user_names(work, people),
+        used=frozenset([*superseded, *aborted]),
+        above=_directories(work, dataset, folds),
+        own=frozenset(own),
+    )
+
+
+def _directories(work: Work, dataset: UUID, folds: set[str]) -> frozenset[str]:
+    """Find which of these folds have files or live intents below them."""
+    if not folds:
+        return frozenset()
+    wanted = values(sql_column("fold", Text)).data([(f,) for f in folds]).cte("wanted")
+    low, high = wanted.c.fold + literal("/"), wanted.c.fold + literal("0")
+    below_file = exists().where(
+        col(File.dataset_id) == dataset, col(File.fold) > low, col(File.fold) < high
+    )
+    below_intent = exists().where(
+        col(Intent.dataset_id) == dataset,
+        col(Intent.state).in_(LIVE_INTENTS),
+        col(Intent.fold) > low,
+        col(Intent.fold) < high,
+    )
+    found = work.session.exec(
+        select(wanted.c.fold).where(below_file | below_intent)
+    ).all()
+    return frozenset(found)
+
+
+def _require_no_clash(
+    path: RelativePath, known: Known, batch: Mapping[str, str]
+) -> None:
+    """Refuse what could not lie beside the rest on a disk that ignores case."""
+    folded = fold(path)
+    other = _name_there(folded, known, batch) or path
+    if other != path or folded in batch:
+        raise PathClashError(
+            f"{path!r} differs from {other!r} only in case; rename one of them",
+            path=path,
+            other=other,
+        )
+    if folded in known.above or any(b.startswith(f"{folded}/") for b in batch):
+        raise PathClashError(
+            f"{path!r} is a directory in the dataset; it cannot be a file too",
+            path=path,
+        )
+    for above in ancestors(folded):
+        there = _name_there(above, known, batch)
+        if there is not None:
+            raise PathClashError(
+                f"{path!r} lies below {there!r}, which is a file in the dataset",
+                path=path,
+                other=there,
+            )
+
+
+def _name_there(folded: str, known: Known, batch: Mapping[str, str]) -> str | None:
+    """Find what the path with this fold is really called."""
+    taken = known.files.get(folded) or known.live.get(folded)
+    return taken.path if taken else batch.get(folded)
+
+
+def require_base(
+    path: str, file: File | None, base: str | None, *, known: Mapping[UUID, str]
+) -> None:
+    """Refuse to replace a file that is not the one the caller knew.
+
+    Raises:
+        FileChangedError: With who changed it and when.
+    """
+    current = None if file is None else file.version
+    if current == base:
+        return
+    if file is None:
+        raise FileChangedError(
+            f"{path!r} was removed from the dataset meanwhile; pull first, or push "
+            "with --force",
+            path=path,
+        )
+    raise FileChangedError(
+        f"{path!r} was changed in the dataset by {known.get(file.committed_by, '?')} "
+        f"at {file.committed_at:%Y-%m-%d %H:%M:%S} UTC; pull first, or push with "
+        "--force",
+        path=path,
+        by=known.get(file.committed_by),
+        at=file.committed_at.isoformat(),
+        version=file.version,
+    )
+
+
+def _decide(
+    context: _Context, outcome: Announced, path: RelativePath, item: UploadIn
+) -> None:
+    known, work, push = context.known, context.work, context.push
+    folded = fold(path)
+    file, live = known.files.get(folded), known.live.get(folded)
+    if not context.force and not _is_own(file, item, known):
+        require_base(path, file, item.base, known=known.names)
+    if live is not None:
+        if live.push_id == push.id and _same(live, item):
+            live.touched_at = work.now
+            outcome.intent = live
+            return
+        _require_takeover(context, live)
+        outcome.replaced.append(live)
+        _abort(work, live)
+    verb = _verb(path, item, file=file, live=live, known=known)
+    intent = Intent(
+        id=uuid4(),
+        dataset_id=context.dataset.id,
+        push_id=push.id,
+        actor_id=context.actor.user,
+        path=path,
+        fold=folded,
+        verb=verb,
+        state=IntentState.URL if verb is Verb.SINGLE else IntentState.NEW,
+        size=item.size,
+        part_size=None if verb is Verb.SINGLE else part_size(item.size),
+        base=None if file is None else file.version,
+        force=context.force,
+        crc64nvme=item.crc64nvme if verb is Verb.SINGLE else None,
+        created_at=work.now,
+        touched_at=work.now,
+    )
+    work.session.add(intent)
+    outcome.intent = intent
+
+
+def _is_own(file: File | None, item: UploadIn, known: Known) -> bool:
+    """Tell whether this push itself committed what it now announces anew.
+
+    The very same bytes need not be sent again: they are refused with their version,
+    as any change is, and the client sees that they are what it has.
+    """
+    if file is None or file.intent_id not in known.own:
+        return False
+    return (file.size, file.crc64nvme) != (item.size, item.crc64nvme)
+
+
+def _same(live: Intent, item: UploadIn) -> bool:
+    if live.size != item.size:
+        return False
+    return live.verb is Verb.MULTIPART or live.crc64nvme == item.crc64nvme
+
+
+def _verb(
+    path: str,
+    item: UploadIn,
+    *,
+    file: File | None,
+    live: Intent | None,
+    known: Known,
+) -> Verb:
+    """Choose: one create-only PUT only for a key that the store cannot know."""
+    if item.size > SMALL or len(path.rpartition("/")[2].encode()) > _LONG_NAME:
+        return Verb.MULTIPART
+    if file is not None or live is not None or path in known.used:
+        return Verb.MULTIPART
+    if item.crc64nvme is None:
+        raise InvalidInputError(
+            f"{path!r} has {item.size} bytes and travels in one PUT, which needs its "
+            "crc64nvme",
+            path=path,
+        )
+    return Verb.SINGLE
+
+
+def _require_takeover(context: _Context, live: Intent) -> None:
+    if live.push_id == context.push.id:
+        return
+    mine = context.actor.user in {live.actor_id, context.dataset.owner_id}
+    if context.force and mine:
+        return
+    who = context.known.names.get(live.actor_id, "?")
+    advice = (
+        "push with --force to take it over" if mine else "ask them, or wait until then"
+    )
+    raise PathBusyError(
+        f"{live.path!r} is being pushed by {who} since "
+        f"{live.created_at:%Y-%m-%d %H:%M:%S} UTC; {advice}",
+        path=live.path,
+        by=who,
+        since=live.created_at.isoformat(),
+    )
+
+
+def _abort(work: Work, intent: Intent) -> None:
+    """End an intent, and say so to the database before its successor is written."""
+    work.session.exec(
+        update(Intent)
+        .where(col(Intent.id) == intent.id, col(Intent.state).in_(LIVE_INTENTS))
+        .values(state=IntentState.ABORTED, touched_at=work.now)
+    )

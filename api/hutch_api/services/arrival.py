@@ -1,0 +1,105 @@
+"""What the store shows of uploads: the versions that carry their intent ids.
+
+Lists first: on MinIO a HEAD of a key that is being written hangs, a listing does
+not. Only versions that a listing has shown are asked for singly.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+from uuid import UUID
+
+from hutch_api.domain.layout import key_of, prefix_of
+from hutch_api.ports.objects import Version
+from hutch_api.services.parallel import in_parallel
+from hutch_api.services.work import Site
+from hutch_api.store.tables import Intent
+
+SKIP_AFTER: Final = 1_000
+"""After this many unwanted rows a fresh listing is cheaper than reading on."""
+
+
+def find_arrived(site: Site, intents: Sequence[Intent]) -> dict[UUID, str]:
+    """Find what arrived of these uploads, all of one dataset.
+
+    Returns:
+        The versions by intent id; an intent without one has not arrived.
+
+    Raises:
+        StoreUnavailableError: The store could not be asked.
+    """
+    if not intents:
+        return {}
+    wanted = {key_of(i.dataset_id, i.path): i for i in intents}
+    candidates: dict[UUID, list[Version]] = {}
+    for version in listed(site, prefix_of(intents[0].dataset_id), sorted(wanted)):
+        intent = wanted[version.key]
+        if not version.is_marker and version.size == intent.size:
+            candidates.setdefault(intent.id, []).append(version)
+    by_id = {intent.id: intent for intent in intents}
+    told = in_parallel(
+        lambda c: _pick(site, by_id[c[0]], c[1]), list(candidates.items())
+    )
+    return {i: v for i, v in zip(candidates, told, strict=True) if v}
+
+
+def _pick(site: Site, intent: Intent, versions: Sequence[Version]) -> str | None:
+    """Choose the version that an intent was made for, the oldest that fits.
+
+    A single one that a listing shows with the intent's id is believed: its checksum
+    was signed into the intent's URL, or verified at Complete.
+    """
+    claimed = [v for v in versions if v.intent in {None, intent.id}]
+    match claimed:
+        case [Version(intent=UUID()) as only]:
+            return only.version
+        case _:
+            fits = (v for v in reversed(claimed) if is_ours(site, intent, v))
+            return next((v.version for v in fits), None)
+
+
+def is_ours(site: Site, intent: Intent, version: Version) -> bool:
+    """Ask the store whether a listed version is what an intent announced.
+
+    Intent id, size and checksum must agree: a copy carries metadata along.
+    """
+    stat = site.objects.stat(version.key, version.version)
+    return (
+        stat is not None
+        and stat.intent == intent.id
+        and stat.size == intent.size
+        and intent.crc64nvme is not None
+        and stat.crc64nvme == intent.crc64nvme
+    )
+
+
+def listed(site: Site, prefix: str, keys: Sequence[str]) -> Iterator[Version]:
+    """List the versions of some keys, in few requests.
+
+    Args:
+        site: The site.
+        prefix: What all keys begin with.
+        keys: In the order of their bytes.
+    """
+    at = 0
+    while at < len(keys):
+        unwanted = 0
+        for version in site.objects.versions(prefix, first=keys[at]):
+            at = _skip(keys, at, version.key)
+            if at == len(keys):
+                return
+            if version.key == keys[at]:
+                unwanted = 0
+                yield version
+                continue
+            unwanted += 1
+            if unwanted > SKIP_AFTER:
+                break
+        else:
+            return
+
+
+def _skip(keys: Sequence[str], at: int, key: str) -> int:
+    """Find the first wanted key that a listing at ``key`` can still show."""
+    while at < len(keys) and keys[at] < key:
+        at += 1
+    return at

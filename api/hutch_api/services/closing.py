@@ -1,0 +1,285 @@
+"""Close a dataset, for good.
+
+``close`` checks and takes it from open to closing in one transaction; ``proceed``
+does the rest in steps that any worker can repeat: end what can still write, compare
+the store with the manifest, write the records, and commit ``closed``.
+"""
+
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from hutch.contract import manifest as contract
+from hutch.contract.problems import (
+    CloseRefusedError,
+    StoreError,
+    to_problem,
+)
+from hutch.contract.wire.accounts import Scope
+from hutch.contract.wire.datasets import (
+    CloseIn,
+    OperationKind,
+    OperationOut,
+    Right,
+    State,
+)
+from hutch_api.domain.access import Actor
+from hutch_api.domain.layout import prefix_of
+from hutch_api.domain.lifecycle import require_open
+from hutch_api.domain.types import validate_attributes
+from hutch_api.services import (
+    access,
+    audit,
+    operations,
+    records,
+    revocation,
+    store_accounts,
+)
+from hutch_api.services.comparison import NAMED, PASSES, Comparison, Oddity, compare
+from hutch_api.services.files import walk
+from hutch_api.services.remains import (
+    dead_of,
+    delete_versions,
+    end_uploads,
+    forget,
+)
+from hutch_api.services.sweep import AFTER
+from hutch_api.services.work import Site, Work
+from hutch_api.store.tables import (
+    LIVE_INTENTS,
+    Dataset,
+    Input,
+    Intent,
+    Operation,
+    User,
+)
+
+_ABSENT: Final = {Oddity.MISSING, Oddity.HIDDEN}
+_DROPPABLE: Final = {Oddity.ADDED, Oddity.OVERWRITTEN, Oddity.DELETED}
+
+
+def close(site: Site, actor: Actor, dataset: UUID, wanted: CloseIn) -> OperationOut:
+    """Close a dataset; large ones answer with an operation to poll.
+
+    A dataset that is closing already gives the operation it is in.
+
+    Raises:
+        CloseRefusedError: With the reasons; the dataset is open as before.
+        DatasetClosedError: It is closed.
+    """
+    with site.begin() as work:
+        row = access.find(
+            work, actor, dataset, right=Right.OWN, scope=Scope.CLOSE, lock=True
+        )
+        if row.state is State.CLOSING:
+            joined = operations.running(work, dataset, OperationKind.CLOSE)
+            if joined is not None:
+                return operations.operation_out(joined)
+        require_open(row.state, name=row.name)
+        _require_ready(work, row, wanted)
+        operation = _begin(work, actor, row, wanted)
+    return operations.carry_out(site, operation, proceed)
+
+
+def _require_ready(work: Work, dataset: Dataset, wanted: CloseIn) -> None:
+    reasons: list[dict[str, Any]] = [
+        {"reason": "attributes", "detail": fault}
+        for fault in validate_attributes(
+            dataset.type, dataset.type_version, dataset.attributes
+        )
+    ]
+    uploads = work.session.exec(
+        select(Intent.path, User.name)
+        .join(User, col(User.id) == col(Intent.actor_id))
+        .where(Intent.dataset_id == dataset.id, col(Intent.state).in_(LIVE_INTENTS))
+        .limit(NAMED)
+    ).all()
+    if not wanted.abandon:
+        reasons += [
+            {
+                "reason": "upload",
+                "path": path,
+                "detail": f"{path!r} is being pushed by {name}; let the push end, or "
+                "close with --abandon",
+            }
+            for path, name in uploads
+        ]
+    if dataset.files == 0 and not wanted.empty:
+        reasons.append(
+            {
+                "reason": "empty",
+                "detail": "it holds no file; push some, or close with --empty",
+            }
+        )
+    if reasons:
+        raise _refusal(dataset.name, reasons)
+
+
+def _refusal(name: str, reasons: list[dict[str, Any]]) -> CloseRefusedError:
+    first = reasons[0]["detail"]
+    more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+    return CloseRefusedError(
+        f"{name} cannot be closed yet: {first}{more}", reasons=reasons
+    )
+
+
+def _begin(work: Work, actor: Actor, dataset: Dataset, wanted: CloseIn) -> Operation:
+    dataset.state = State.CLOSING
+    abandoned = revocation.writing_ended(work, dataset=dataset.id)
+    audit.record(work, actor, "close", dataset.id, abandoned=abandoned)
+    return operations.start(
+        work,
+        actor,
+        OperationKind.CLOSE,
+        dataset,
+        options={"drop": wanted.drop},
+    )
+
+
+def proceed(site: Site, operation: Operation) -> None:
+    """Bring a close to its end, from whichever step it had reached.
+
+    Raises:
+        StoreUnavailableError: The store failed; any worker can go on later.
+    """
+    dataset = operation.dataset_id
+    store_accounts.settle(site, dataset)
+    end_uploads(site, dataset)
+    reasons = _tidy(site, operation)
+    if reasons:
+        _reopen(site, operation, reasons)
+        return
+    written = records.write_pieces(
+        site,
+        dataset,
+        walk(site, dataset),
+        tell=partial(operations.advance, site, operation.id),
+    )
+    closed_at = site.clock()
+    with site.look() as work:
+        row = work.session.get_one(Dataset, dataset)
+        record, about = _describe(work, row, written.digest, closed_at)
+    seal = records.write_seal(site, dataset, written, record=record, about=about)
+    _commit(site, operation, digest=written.digest, seal=seal, closed_at=closed_at)
+
+
+def _tidy(site: Site, operation: Operation) -> list[dict[str, Any]]:
+    """Make the listing equal the manifest, or tell what stands against it.
+
+    Raises:
+        StoreError: Whatever is deleted, the store goes on listing more.
+    """
+    dataset = operation.dataset_id
+    for _ in range(PASSES):
+        found = compare(
+            dataset,
+            walk(site, dataset),
+            site.objects.versions(prefix_of(dataset)),
+            is_dead=dead_of(site, dataset),
+            remove=partial(delete_versions, site),
+            takes=_DROPPABLE if operation.options.get("drop") else (),
+            tell=partial(operations.advance, site, operation.id),
+        )
+        # On MinIO an object that went may have hidden what lies below its key.
+        revealing = found.removed and not _ABSENT.isdisjoint(found.counts)
+        if not found.taken and not revealing:
+            return _reasons(found)
+    raise StoreError(
+        f"the store goes on listing more below dataset {dataset} than was left there",
+        dataset=str(dataset),
+    )
+
+
+def _reasons(found: Comparison) -> list[dict[str, Any]]:
+    words = {
+        Oddity.ADDED: "is in the store but was never pushed",
+        Oddity.OVERWRITTEN: "was overwritten in the store by another tool",
+        Oddity.DELETED: "was deleted in the store by another tool",
+        Oddity.MISSING: "is no longer in the store; push it again",
+        Oddity.HIDDEN: "is hidden in the store by an object above it",
+    }
+    return [
+        {
+            "reason": str(d.oddity),
+            "path": d.path,
+            "detail": f"{d.path!r} {words[d.oddity]}",
+            "count": found.counts[d.oddity],
+        }
+        for d in found.differences
+    ]
+
+
+def _reopen(site: Site, operation: Operation, reasons: list[dict[str, Any]]) -> None:
+    with site.begin() as work:
+        row = _closing(work, operation.dataset_id)
+        if row is None:
+            return
+        refusal = _refusal(row.name, reasons)
+        if operations.end(work, operation.id, problem=to_problem(refusal)) is None:
+            return
+        row.state = State.OPEN
+        actor = operations.actor_of(work, operation)
+        audit.record(
+            work, actor, "close-refused", row.id, paths=[r["path"] for r in reasons]
+        )
+
+
+def _describe(
+    work: Work, row: Dataset, digest: str, closed_at: datetime
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Build what the seal covers, and what a rebuilt dataset needs besides."""
+    inputs = work.session.exec(
+        select(Input).where(Input.child_id == row.id).order_by(col(Input.position))
+    )
+    record = contract.seal_record(
+        dataset=str(row.id),
+        type_name=row.type,
+        type_version=row.type_version,
+        attributes=row.attributes,
+        inputs=[contract.Input(str(i.parent_id), i.seal) for i in inputs],
+        run=None,
+        digest=digest,
+    )
+    about = {
+        "name": row.name,
+        "owner": work.session.get_one(User, row.owner_id).name,
+        "creator": work.session.get_one(User, row.creator_id).name,
+        "description": row.description,
+        "keywords": row.keywords,
+        "correction": row.correction,
+        "files": row.files,
+        "bytes": row.bytes,
+        "created_at": row.created_at.isoformat(),
+        "closed_at": closed_at.isoformat(),
+    }
+    return record, about
+
+
+def _commit(
+    site: Site, operation: Operation, *, digest: str, seal: str, closed_at: datetime
+) -> None:
+    with site.begin() as work:
+        row = _closing(work, operation.dataset_id)
+        if row is None or operations.end(work, operation.id) is None:
+            return
+        row.state = State.CLOSED
+        row.digest, row.seal = digest, seal
+        row.closed_at = row.updated_at = closed_at
+        row.sweep_at, row.sweeps = work.now + AFTER[0], 0
+        forget(work, row.id)
+        actor = operations.actor_of(work, operation)
+        audit.record(
+            work, actor, "closed", row.id, files=row.files, digest=digest, seal=seal
+        )
+
+
+def _closing(work: Work, dataset: UUID) -> Dataset | None:
+    """Lock a dataset that is still closing; None if another worker was faster."""
+    return work.session.exec(
+        select(Dataset)
+        .where(Dataset.id == dataset, Dataset.state == State.CLOSING)
+        .with_for_update()
+    ).first()

@@ -1,0 +1,190 @@
+"""Compare what the store lists with what a dataset pins.
+
+A close and a sweep both rest on it. Both sides come sorted by the bytes of the path,
+so that one pass with little memory sees everything.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import groupby
+from typing import Final
+from uuid import UUID
+
+from hutch_api.domain.layout import path_of
+from hutch_api.ports.objects import Version
+from hutch_api.store.tables import File
+
+
+class Oddity(StrEnum):
+    """How a key differs from the manifest."""
+
+    ADDED = "added"
+    """There is an object that the dataset does not know."""
+    OVERWRITTEN = "overwritten"
+    """Over the pinned version lies another one."""
+    DELETED = "deleted"
+    """Over the pinned version lies a delete marker."""
+    MISSING = "missing"
+    """The pinned version is not there."""
+    HIDDEN = "hidden"
+    """The pinned version is not listed because a foreign object lies above it."""
+    BURIED = "buried"
+    """Foreign versions that no reader gets: below the pinned one, or all markers."""
+
+
+NAMED: Final = 100
+"""Most differences that are told one by one; the others are counted."""
+BATCH: Final = 1_000
+"""Versions that are deleted at a time."""
+TELL_EVERY: Final = 1_000
+PASSES: Final = 20
+"""So often a listing that still shows too much is gone through again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A key at which store and manifest differ."""
+
+    path: str
+    oddity: Oddity
+
+
+@dataclass(slots=True)
+class Comparison:
+    """What a pass over a dataset's listing found; it stays small.
+
+    Attributes:
+        differences: The first of those that are left, ``NAMED`` at most.
+        counts: How many keys differ in which way, and are left.
+        taken: How many keys differed in which way, and were taken away.
+        removed: How many versions were taken away.
+    """
+
+    differences: list[Difference] = field(default_factory=list)
+    counts: Counter[Oddity] = field(default_factory=Counter)
+    taken: Counter[Oddity] = field(default_factory=Counter)
+    removed: int = 0
+
+
+class _Pass:
+    """One pass: where it is, and what it has not yet taken away."""
+
+    def __init__(
+        self,
+        *,
+        is_dead: Callable[[str, Version], bool],
+        takes: Collection[Oddity],
+        remove: Callable[[Sequence[Version]], None],
+    ) -> None:
+        self.result = Comparison()
+        self._is_dead, self._takes, self._remove = is_dead, takes, remove
+        self._waiting: list[Version] = []
+        self._added: list[str] = []
+
+    def key(self, path: str, file: File | None, rows: Sequence[Version]) -> None:
+        """Compare what is listed of a key with what is pinned there."""
+        foreign: list[Version] = []
+        above = 0  # foreign versions that lie over the pinned one
+        held = False
+        for row in rows:
+            if file is not None and row.version == file.version and not row.is_marker:
+                held, above = True, len(foreign)
+            elif self._is_dead(path, row):
+                self._take([row])
+            else:
+                foreign.append(row)
+        if file is not None and not held:
+            self._note(path, Oddity.MISSING, foreign)
+        elif above:
+            marked = foreign[0].is_marker
+            self._note(path, Oddity.DELETED if marked else Oddity.OVERWRITTEN, foreign)
+        elif file is None and any(not v.is_marker for v in foreign):
+            self._added = [*self._near(path), path]
+            self._note(path, Oddity.ADDED, foreign)
+        elif foreign:
+            self._note(path, Oddity.BURIED, foreign)
+
+    def absent(self, path: str) -> None:
+        """Tell what is gone from what only hides below a foreign object (MinIO)."""
+        hidden = any(path.startswith(f"{above}/") for above in self._added)
+        self._note(path, Oddity.HIDDEN if hidden else Oddity.MISSING, ())
+
+    def end(self) -> None:
+        """Take away what still waits for it."""
+        self._remove(self._waiting)
+        self._waiting = []
+
+    def _near(self, path: str) -> list[str]:
+        """Keep those added objects below which a path from here on may lie."""
+        return [added for added in self._added if path < f"{added}0"]  # after "/"
+
+    def _note(self, path: str, oddity: Oddity, foreign: Sequence[Version]) -> None:
+        if oddity in self._takes and foreign:
+            self.result.taken[oddity] += 1
+            self._take(foreign)
+            if oddity is not Oddity.MISSING:
+                return
+        if oddity is Oddity.BURIED:
+            return
+        self.result.counts[oddity] += 1
+        if len(self.result.differences) < NAMED:
+            self.result.differences.append(Difference(path, oddity))
+
+    def _take(self, versions: Sequence[Version]) -> None:
+        self._waiting += versions
+        self.result.removed += len(versions)
+        if len(self._waiting) >= BATCH:
+            self.end()
+
+
+def compare(
+    dataset: UUID,
+    files: Iterable[File],
+    listed: Iterable[Version],
+    *,
+    is_dead: Callable[[str, Version], bool],
+    remove: Callable[[Sequence[Version]], None],
+    takes: Collection[Oddity] = (),
+    tell: Callable[[int], None] = lambda _: None,
+) -> Comparison:
+    """Compare a listing with a manifest, and take away what may go.
+
+    Args:
+        dataset: Whose they are.
+        files: The manifest, in the order of the paths' bytes.
+        listed: All versions under the dataset's prefix, sorted by key.
+        is_dead: Tells of a version that is not pinned whether it is ours and has no
+            use any more; such a version goes without asking.
+        remove: Deletes versions; called with a batch now and then.
+        takes: In which cases the foreign versions of a key go as well.
+        tell: Called now and then with the number of files compared.
+    """
+    run = _Pass(is_dead=is_dead, takes=takes, remove=remove)
+    pinned = iter(files)
+    file = next(pinned, None)
+    compared = 0
+    for seen, (path, rows) in enumerate(_by_path(dataset, listed), 1):
+        while file is not None and file.path < path:
+            run.absent(file.path)
+            file = next(pinned, None)
+        own = file if file is not None and file.path == path else None
+        run.key(path, own, rows)
+        if own is not None:
+            file = next(pinned, None)
+            compared += 1
+        if seen % TELL_EVERY == 0:
+            tell(compared)
+    while file is not None:
+        run.absent(file.path)
+        file = next(pinned, None)
+    run.end()
+    return run.result
+
+
+def _by_path(
+    dataset: UUID, listed: Iterable[Version]
+) -> Iterator[tuple[str, list[Version]]]:
+    for key, rows in groupby(listed, key=lambda v: v.key):
+        yield path_of(dataset, key), list(rows)

@@ -1,0 +1,107 @@
+"""Delete a dataset: the bytes go, a tombstone stays.
+
+The tombstone keeps id and edges and, if the dataset was closed, digest, seal and
+manifest, so that children can still name what they came from.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import delete as sql_delete
+from sqlmodel import col, select
+
+from hutch.contract.problems import (
+    DatasetBusyError,
+    DeletedError,
+)
+from hutch.contract.wire.accounts import Scope
+from hutch.contract.wire.datasets import (
+    OperationKind,
+    OperationOut,
+    Right,
+    State,
+)
+from hutch_api.domain.access import Actor
+from hutch_api.domain.lifecycle import may_become
+from hutch_api.services import access, audit, operations, revocation, store_accounts
+from hutch_api.services.remains import clear, end_uploads, forget
+from hutch_api.services.sweep import AFTER
+from hutch_api.services.work import Site, Work
+from hutch_api.store.tables import (
+    Dataset,
+    File,
+    Operation,
+)
+
+
+def delete(site: Site, actor: Actor, dataset: UUID) -> OperationOut:
+    """Delete an open or closed dataset; large ones answer with an operation.
+
+    A dataset that is being deleted already gives the operation it is in.
+
+    Raises:
+        DatasetBusyError: It is being closed.
+        DeletedError: It is gone.
+    """
+    with site.begin() as work:
+        row = access.find(
+            work, actor, dataset, right=Right.OWN, scope=Scope.DELETE, lock=True
+        )
+        if row.state is State.DELETING:
+            joined = operations.running(work, dataset, OperationKind.DELETE)
+            if joined is not None:
+                return operations.operation_out(joined)
+        _require_deletable(row)
+        operation = _begin(work, actor, row)
+    return operations.carry_out(site, operation, proceed)
+
+
+def _require_deletable(row: Dataset) -> None:
+    if row.state is State.DELETED:
+        raise DeletedError(f"{row.name} was deleted", state=row.state)
+    if not may_become(row.state, State.DELETING):
+        raise DatasetBusyError(
+            f"{row.name} is {row.state}; try again when that is over", state=row.state
+        )
+
+
+def _begin(work: Work, actor: Actor, row: Dataset) -> Operation:
+    audit.record(
+        work, actor, "delete", row.id, state=row.state, files=row.files, name=row.name
+    )
+    row.state = State.DELETING
+    row.updated_at = work.now
+    revocation.writing_ended(work, dataset=row.id)
+    return operations.start(
+        work,
+        actor,
+        OperationKind.DELETE,
+        row,
+        options={},
+    )
+
+
+def proceed(site: Site, operation: Operation) -> None:
+    """Bring a deletion to its end, from whichever step it had reached.
+
+    Raises:
+        StoreUnavailableError: The store failed; any worker can go on later.
+    """
+    dataset = operation.dataset_id
+    store_accounts.settle(site, dataset)
+    end_uploads(site, dataset)
+    clear(site, dataset, tell=lambda n: operations.advance(site, operation.id, n))
+    with site.begin() as work:
+        row = work.session.exec(
+            select(Dataset)
+            .where(Dataset.id == dataset, Dataset.state == State.DELETING)
+            .with_for_update()
+        ).first()
+        if row is None or operations.end(work, operation.id) is None:
+            return
+        work.session.exec(sql_delete(File).where(col(File.dataset_id) == dataset))
+        forget(work, dataset)
+        row.state = State.DELETED
+        row.deleted_at = row.updated_at = work.now
+        row.sweep_at, row.sweeps = work.now + AFTER[0], 0
+        actor = operations.actor_of(work, operation)
+        audit.record(work, actor, "deleted", dataset)

@@ -1,0 +1,256 @@
+"""Finish uploads: what the store shows becomes part of the dataset.
+
+Three steps: note that these uploads are completing; ask the store, which alone
+knows; commit what it has. A crash between them leaves ``completing`` intents that
+``resolve`` brings to an end, and so does a client that asks again.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from hutch.contract.problems import (
+    FileChangedError,
+    HutchError,
+    InvalidInputError,
+    UploadGoneError,
+    UploadIncompleteError,
+    to_problem,
+)
+from hutch.contract.wire.transfer import (
+    Finished,
+    FinishIn,
+    FinishItem,
+    FinishOut,
+    PartSent,
+)
+from hutch_api.domain.access import Actor
+from hutch_api.domain.layout import key_of
+from hutch_api.domain.lifecycle import require_open
+from hutch_api.services import access
+from hutch_api.services.arrival import find_arrived
+from hutch_api.services.commit import Committed, commit_files
+from hutch_api.services.parallel import in_parallel
+from hutch_api.services.pushes import find_push
+from hutch_api.services.remains import end_upload_now
+from hutch_api.services.work import Site, Work
+from hutch_api.store.tables import Intent, IntentState, Verb
+
+Outcome = Committed | HutchError
+"""What became of an upload: a file of the dataset, or the reason why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """An upload that is completing, with the parts its client names."""
+
+    intent: Intent
+    parts: tuple[PartSent, ...]
+
+
+def finish(site: Site, actor: Actor, push: UUID, wanted: FinishIn) -> FinishOut:
+    """Take files that were sent into the dataset; asking twice is harmless.
+
+    The store is believed, not the client: only a version with the right intent id,
+    size and checksum becomes a file.
+    """
+    with site.begin() as work:
+        _, dataset = find_push(work, actor, push, lock=True)
+        rows = work.session.exec(
+            select(Intent).where(
+                Intent.push_id == push,
+                col(Intent.id).in_([item.intent for item in wanted.files]),
+            )
+        ).all()
+        intents = {row.id: row for row in rows}
+        outcomes: dict[UUID, Outcome] = {}
+        pending = []
+        for item in wanted.files:
+            try:
+                settled = _prepare(intents.get(item.intent), item, work)
+                if settled is None:
+                    require_open(dataset.state, name=dataset.name)
+                    pending.append(_Pending(intents[item.intent], item.parts))
+                else:
+                    outcomes[item.intent] = settled
+            except HutchError as error:
+                outcomes[item.intent] = error
+    outcomes |= _complete(site, actor, pending)
+    with site.look() as work:
+        _, dataset = find_push(work, actor, push)
+    return FinishOut(
+        files=tuple(_describe(item.intent, outcomes) for item in wanted.files),
+        revision=dataset.revision,
+    )
+
+
+def resolve_pending(
+    site: Site, actor: Actor, push: UUID, paths: Collection[str]
+) -> None:
+    """Bring to an end what a push left completing on these paths."""
+    with site.look() as work:
+        _, dataset = find_push(work, actor, push)
+        pending = work.session.exec(
+            select(Intent).where(
+                Intent.dataset_id == dataset.id,
+                Intent.push_id == push,
+                Intent.state == IntentState.COMPLETING,
+                col(Intent.path).in_(paths),
+            )
+        ).all()
+    if pending:
+        resolve(site, pending)
+
+
+def resolve(site: Site, intents: Sequence[Intent]) -> None:
+    """Bring ``completing`` intents of one dataset to an end, on the store's word.
+
+    Args:
+        site: The site.
+        intents: Left over by a crash or by a store that did not answer.
+
+    Raises:
+        StoreUnavailableError: The store does not answer now either.
+    """
+    outcomes = _complete(site, None, [_Pending(intent, ()) for intent in intents])
+    for outcome in outcomes.values():
+        if isinstance(outcome, HutchError) and not isinstance(
+            outcome, (UploadGoneError, UploadIncompleteError, FileChangedError)
+        ):
+            raise outcome
+
+
+def _prepare(intent: Intent | None, item: FinishItem, work: Work) -> Outcome | None:
+    """Move an intent to ``completing``; None means that the store is to be asked."""
+    if intent is None or intent.state is IntentState.ABORTED:
+        return UploadGoneError(
+            "this upload has ended; announce the file again", intent=str(item.intent)
+        )
+    if intent.state is IntentState.DONE:
+        assert intent.version is not None  # noqa: S101 - set with the state
+        return Committed(intent.path, intent.version)
+    # What the store is completing is verified with the checksum it was given first.
+    fixed = intent.verb is Verb.SINGLE or intent.state is IntentState.COMPLETING
+    if fixed and intent.crc64nvme != item.crc64nvme:
+        return InvalidInputError(
+            f"{intent.path!r} was announced with another crc64nvme", path=intent.path
+        )
+    if intent.verb is Verb.MULTIPART:
+        intent.crc64nvme = item.crc64nvme
+    intent.sha256 = item.sha256
+    intent.state = IntentState.COMPLETING
+    intent.touched_at = work.now
+    return None
+
+
+def _complete(
+    site: Site, actor: Actor | None, pending: Sequence[_Pending]
+) -> dict[UUID, Outcome]:
+    """Ask the store what it has, and commit that."""
+    outcomes: dict[UUID, Outcome] = {}
+    multipart = [p for p in pending if p.intent.verb is Verb.MULTIPART]
+    for one, error in zip(
+        multipart, in_parallel(lambda p: _assemble(site, p), multipart), strict=True
+    ):
+        if error is not None:
+            outcomes[one.intent.id] = error
+    asked = [p.intent for p in pending if p.intent.id not in outcomes]
+    if not asked:
+        return outcomes
+    try:
+        arrived = find_arrived(site, asked)
+    except HutchError as error:
+        return outcomes | {intent.id: error for intent in asked}
+    return outcomes | _settle(site, actor, asked, arrived)
+
+
+def _assemble(site: Site, pending: _Pending) -> HutchError | None:
+    """Complete a multipart upload.
+
+    Returns:
+        None if the listing decides: done now, done before, or to be given up. An
+        error if the store could not be asked: the intent stays ``completing``.
+    """
+    intent = pending.intent
+    if not intent.upload or intent.crc64nvme is None:
+        return None
+    key = key_of(intent.dataset_id, intent.path)
+    try:
+        parts = pending.parts or _listed_parts(site, key, intent.upload)
+        site.objects.complete_upload(
+            key, intent.upload, parts, crc64nvme=intent.crc64nvme
+        )
+    except (UploadGoneError, UploadIncompleteError):
+        return None
+    except HutchError as error:
+        return error
+    return None
+
+
+def _listed_parts(site: Site, key: str, upload: str) -> tuple[PartSent, ...]:
+    """Take the parts from the store where no client is there to name them."""
+    held = site.objects.parts(key, upload)
+    return tuple(
+        PartSent(number=p.number, etag=p.etag, crc64nvme=p.crc64nvme) for p in held
+    )
+
+
+def _settle(
+    site: Site,
+    actor: Actor | None,
+    intents: Sequence[Intent],
+    arrived: Mapping[UUID, str],
+) -> dict[UUID, Outcome]:
+    """Commit what arrived and give up what did not, in one transaction."""
+    dataset = intents[0].dataset_id
+    with site.begin() as work:
+        access.lock_datasets(work, [dataset])
+        committed = commit_files(
+            work,
+            actor,
+            dataset,
+            [(i, arrived[i.id]) for i in intents if i.id in arrived],
+        )
+        missing = [i for i in intents if i.id not in arrived]
+        outcomes = {**committed, **_give_up(work, missing)}
+    for intent in intents:
+        if isinstance(outcomes[intent.id], HutchError):
+            end_upload_now(site, intent)
+    return outcomes
+
+
+def _give_up(work: Work, intents: Iterable[Intent]) -> dict[UUID, Outcome]:
+    outcomes: dict[UUID, Outcome] = {}
+    for intent in intents:
+        moved = work.session.exec(
+            update(Intent)
+            .where(
+                col(Intent.id) == intent.id,
+                col(Intent.state) == IntentState.COMPLETING,
+            )
+            .values(state=IntentState.ABORTED, touched_at=work.now)
+        )
+        row = work.session.get_one(Intent, intent.id, populate_existing=True)
+        if not moved.rowcount and row.state is IntentState.DONE and row.version:
+            outcomes[intent.id] = Committed(row.path, row.version)
+            continue
+        outcomes[intent.id] = UploadIncompleteError(
+            f"the store does not have {intent.path!r} as it was announced; send it "
+            "again",
+            path=intent.path,
+        )
+    return outcomes
+
+
+def _describe(intent: UUID, outcomes: Mapping[UUID, Outcome]) -> Finished:
+    outcome = outcomes[intent]
+    if isinstance(outcome, Committed):
+        return Finished(intent=intent, path=outcome.path, version=outcome.version)
+    return Finished(
+        intent=intent,
+        path=outcome.facts.get("path"),
+        problem=to_problem(outcome),
+    )

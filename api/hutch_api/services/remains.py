@@ -1,0 +1,246 @@
+"""What ended uploads and replaced files leave in the store, and its removal."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby, islice
+from typing import Final, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import delete, tuple_, update
+from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from hutch.contract.paths import ancestors
+from hutch.contract.problems import StoreError
+from hutch_api.domain.layout import key_of, prefix_of
+from hutch_api.ports.objects import Version
+from hutch_api.services.arrival import is_ours
+from hutch_api.services.comparison import BATCH, PASSES
+from hutch_api.services.work import Site, Work
+from hutch_api.store.tables import (
+    LIVE_INTENTS,
+    Intent,
+    IntentState,
+    Superseded,
+    Verb,
+)
+
+PAGE: Final = 5_000
+"""Rows held at a time."""
+
+_Row = TypeVar("_Row", Superseded, Intent)
+_log = logging.getLogger(__name__)
+
+
+def dead_of(site: Site, dataset: UUID) -> Callable[[str, Version], bool]:
+    """Make the test for versions that are ours and have no use any more.
+
+    Those are superseded ones, and what an aborted upload left. Everything else that
+    is not pinned is somebody's data.
+
+    Returns:
+        The test, for one pass over a listing: it is asked in the order of the paths,
+        and holds a page of rows, however many there are.
+    """
+    superseded = _InOrder(_walk(site, _superseded_after(dataset)), lambda s: s.path)
+    aborted = _InOrder(_walk(site, _uncleared_after(dataset)), lambda i: i.path)
+
+    def is_dead(path: str, version: Version) -> bool:
+        if any(s.version == version.version for s in superseded.at(path)):
+            return True
+        return not version.is_marker and any(
+            version.intent in {None, intent.id} and is_ours(site, intent, version)
+            for intent in aborted.at(path)
+        )
+
+    return is_dead
+
+
+class _InOrder(Generic[_Row]):
+    """Rows sorted by path, looked up by paths that only grow."""
+
+    def __init__(self, rows: Iterator[_Row], path_of: Callable[[_Row], str]) -> None:
+        self._groups: Iterator[tuple[str, Iterator[_Row]]] = groupby(rows, path_of)
+        self._path = ""
+        self._rows: Sequence[_Row] = ()
+
+    def at(self, path: str) -> Sequence[_Row]:
+        """Give the rows of a path."""
+        while self._path < path:
+            found = next(self._groups, None)
+            if found is None:
+                return ()
+            self._path, self._rows = found[0], list(found[1])
+        return self._rows if self._path == path else ()
+
+
+def _walk(
+    site: Site, after: Callable[[_Row | None], SelectOfScalar[_Row]]
+) -> Iterator[_Row]:
+    """Walk rows in pages, each in a transaction of its own."""
+    last: _Row | None = None
+    while True:
+        with site.look() as work:
+            rows = work.session.exec(after(last).limit(PAGE)).all()
+        yield from rows
+        if len(rows) < PAGE:
+            return
+        last = rows[-1]
+
+
+def _superseded_after(
+    dataset: UUID,
+) -> Callable[[Superseded | None], SelectOfScalar[Superseded]]:
+    place = tuple_(col(Superseded.path), col(Superseded.version))
+
+    def after(last: Superseded | None) -> SelectOfScalar[Superseded]:
+        query = select(Superseded).where(Superseded.dataset_id == dataset)
+        if last is not None:
+            query = query.where(place > (last.path, last.version))
+        return query.order_by(col(Superseded.path), col(Superseded.version))
+
+    return after
+
+
+def _uncleared_after(
+    dataset: UUID,
+) -> Callable[[Intent | None], SelectOfScalar[Intent]]:
+    place = tuple_(col(Intent.path), col(Intent.id))
+
+    def after(last: Intent | None) -> SelectOfScalar[Intent]:
+        query = select(Intent).where(
+            Intent.dataset_id == dataset,
+            Intent.state == IntentState.ABORTED,
+            col(Intent.cleared).is_(other=False),
+        )
+        if last is not None:
+            query = query.where(place > (last.path, last.id))
+        return query.order_by(col(Intent.path), col(Intent.id))
+
+    return after
+
+
+def end_uploads(site: Site, dataset: UUID) -> None:
+    """Abort in the store whatever multipart uploads a dataset's ended intents left.
+
+    Raises:
+        StoreUnavailableError: The store failed; asking again goes on.
+    """
+    for intent in _walk(site, _uncleared_after(dataset)):
+        end_upload(site, intent)
+
+
+def end_upload(site: Site, intent: Intent) -> None:
+    """Abort the multipart upload of an ended intent; one that is gone is fine.
+
+    An intent that ended before its upload's id was noted may have one all the same:
+    it is found by its key, unless another intent may be opening one there now.
+    """
+    if intent.verb is not Verb.MULTIPART:
+        return
+    key = key_of(intent.dataset_id, intent.path)
+    if intent.upload is not None:
+        site.objects.abort_upload(key, intent.upload)
+        return
+    with site.look() as work:
+        live = work.session.exec(
+            select(Intent.id).where(
+                Intent.dataset_id == intent.dataset_id,
+                Intent.path == intent.path,
+                col(Intent.state).in_(LIVE_INTENTS),
+            )
+        ).first()
+    if live is None:
+        for upload in site.objects.uploads(key):
+            site.objects.abort_upload(key, upload)
+
+
+def end_upload_now(site: Site, intent: Intent) -> None:
+    """Abort an ended intent's upload as a courtesy; the worker repeats it."""
+    try:
+        end_upload(site, intent)
+    except StoreError as error:
+        _log.info("an upload is left to the worker: %s", error.code)
+
+
+def free_above(site: Site, dataset: UUID, paths: Iterable[str]) -> None:
+    """Delete superseded versions that lie where directories are to be.
+
+    MinIO lists nothing below the key of an object, so that a file pushed there would
+    never be seen. Whoever still reads such a version by an address from before gets
+    nothing more and asks anew.
+
+    Raises:
+        StoreUnavailableError: The store failed; announcing again repeats it.
+    """
+    above = sorted({a for path in paths for a in ancestors(path)})
+    if not above:
+        return
+    with site.look() as work:
+        found = work.session.exec(
+            select(Superseded).where(
+                Superseded.dataset_id == dataset, col(Superseded.path).in_(above)
+            )
+        ).all()
+    if not found:
+        return
+    site.objects.delete((key_of(dataset, s.path), s.version) for s in found)
+    with site.begin() as work:
+        for row in found:
+            work.session.delete(work.session.merge(row))
+
+
+def forget(work: Work, dataset: UUID) -> None:
+    """Note that the store holds nothing dead of a dataset any more.
+
+    Only where no URL can bring anything back: its accounts are gone. An upload that
+    was being opened while its intent ended may still appear; the worker looks again.
+    """
+    work.session.exec(delete(Superseded).where(col(Superseded.dataset_id) == dataset))
+    work.session.exec(
+        update(Intent)
+        .where(
+            col(Intent.dataset_id) == dataset,
+            col(Intent.state) == IntentState.ABORTED,
+            (col(Intent.verb) != Verb.MULTIPART) | col(Intent.upload).is_not(None),
+        )
+        .values(cleared=True)
+    )
+
+
+def clear(site: Site, dataset: UUID, *, tell: Callable[[int], None]) -> int:
+    """Delete every version below a dataset's prefix, until none is listed.
+
+    Again and again, because on MinIO an object can hide others until it is gone.
+
+    Args:
+        site: The site.
+        dataset: Which dataset.
+        tell: Called with the number of versions deleted so far.
+
+    Returns:
+        How many versions were deleted.
+
+    Raises:
+        StoreError: Whatever is deleted, the store goes on listing more.
+    """
+    deleted = 0
+    for _ in range(PASSES):
+        before = deleted
+        listed = iter(site.objects.versions(prefix_of(dataset)))
+        while batch := list(islice(listed, BATCH)):
+            delete_versions(site, batch)
+            deleted += len(batch)
+            tell(deleted)
+        if deleted == before:
+            return deleted
+    raise StoreError(
+        f"the store goes on listing versions below dataset {dataset}, which is to go",
+        dataset=str(dataset),
+    )
+
+
+def delete_versions(site: Site, versions: Sequence[Version]) -> None:
+    """Delete exactly these versions."""
+    if versions:
+        site.objects.delete([(v.key, v.version) for v in versions])

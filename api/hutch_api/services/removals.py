@@ -1,0 +1,81 @@
+"""Take files out of an open dataset."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from hutch.contract.problems import HutchError, to_problem
+from hutch.contract.wire.transfer import (
+    Deleted,
+    DeletionsIn,
+    DeletionsOut,
+    FileRef,
+)
+from hutch_api.domain.access import Actor
+from hutch_api.domain.lifecycle import require_open
+from hutch_api.services import audit
+from hutch_api.services.announcement import require_base
+from hutch_api.services.commit import supersede
+from hutch_api.services.files import user_names
+from hutch_api.services.pushes import find_push
+from hutch_api.services.work import Work
+from hutch_api.store.tables import File
+
+
+def remove_files(
+    work: Work, actor: Actor, push: UUID, wanted: DeletionsIn
+) -> DeletionsOut:
+    """Remove files that a working directory held and no longer has.
+
+    A file that is gone already is fine; one that others changed is not removed
+    unless ``force`` is set. The versions stay in the store for an hour.
+    """
+    _, dataset = find_push(work, actor, push, lock=True)
+    require_open(dataset.state, name=dataset.name)
+    files = {
+        f.path: f
+        for f in work.session.exec(
+            select(File).where(
+                File.dataset_id == dataset.id,
+                col(File.path).in_([r.path for r in wanted.files]),
+            )
+        )
+    }
+    names = user_names(work, {f.committed_by for f in files.values()})
+    removed: list[File] = []
+    outcomes = []
+    for ref in wanted.files:
+        file = files.pop(ref.path, None)
+        problem = None if wanted.force else _problem(ref, file, names)
+        outcomes.append(Deleted(path=ref.path, problem=problem))
+        if file is not None and problem is None:
+            supersede(work, file)
+            work.session.delete(file)
+            removed.append(file)
+    if removed:
+        dataset.files -= len(removed)
+        dataset.bytes -= sum(f.size for f in removed)
+        dataset.revision += 1
+        dataset.updated_at = work.now
+        audit.record(
+            work,
+            actor,
+            "remove",
+            dataset.id,
+            files=len(removed),
+            revision=dataset.revision,
+        )
+    return DeletionsOut(files=tuple(outcomes), revision=dataset.revision)
+
+
+def _problem(
+    ref: FileRef, file: File | None, names: Mapping[UUID, str]
+) -> dict[str, object] | None:
+    if file is None:
+        return None
+    try:
+        require_base(ref.path, file, ref.version, known=names)
+    except HutchError as error:
+        return to_problem(error)
+    return None

@@ -1,0 +1,363 @@
+"""The tables. What may be in them together is said here, what may happen is not.
+
+Rows that wait for work in the object store say so by their state (accounts
+``deleting``, intents with an upload to abort, superseded versions that are due):
+the outbox is the rows themselves, so that it cannot disagree with them.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, text
+from sqlmodel import Field, SQLModel
+
+from hutch.contract.wire.accounts import Role
+from hutch.contract.wire.datasets import (
+    OperationKind,
+    OperationState,
+    Right,
+    State,
+)
+from hutch_api.store.columns import (
+    ByteOrdered,
+    ExactJson,
+    JsonColumn,
+    UtcDateTime,
+    one_of,
+)
+
+_BIG: Any = BigInteger().with_variant(Integer(), "sqlite")
+
+
+class Verb(StrEnum):
+    """How the bytes of an intent arrive: S, M, or found in the store (adopt)."""
+
+    SINGLE = "single"
+    MULTIPART = "multipart"
+    ADOPT = "adopt"
+
+
+class IntentState(StrEnum):
+    """``new → url → completing → done | aborted``; the last two are final."""
+
+    NEW = "new"
+    URL = "url"
+    COMPLETING = "completing"
+    DONE = "done"
+    ABORTED = "aborted"
+
+
+LIVE_INTENTS = (IntentState.NEW, IntentState.URL, IntentState.COMPLETING)
+
+
+class AccountState(StrEnum):
+    """``creating → live → deleting → gone``."""
+
+    CREATING = "creating"
+    LIVE = "live"
+    DELETING = "deleting"
+    GONE = "gone"
+
+
+class Instance(SQLModel, table=True):
+    """This installation; the same id lies in the bucket."""
+
+    id: UUID = Field(primary_key=True)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    probe: dict[str, Any] | None = Field(default=None, sa_type=JsonColumn)
+    collected_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class User(SQLModel, table=True):
+    """A person or a machine that logs in."""
+
+    __tablename__ = "users"
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(unique=True)
+    password: str = Field(repr=False)
+    role: Role = Field(sa_type=one_of(Role))
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class LoginFailure(SQLModel, table=True):
+    """Wrong passwords in a row for a name, whether or not such a user exists."""
+
+    __tablename__ = "login_failures"
+
+    name: str = Field(primary_key=True)
+    count: int
+    since: datetime = Field(sa_type=UtcDateTime)
+    last: datetime = Field(sa_type=UtcDateTime)
+
+
+class Token(SQLModel, table=True):
+    """A bearer secret, kept as a keyed hash."""
+
+    __tablename__ = "tokens"
+
+    id: UUID = Field(primary_key=True)
+    user_id: UUID = Field(foreign_key="users.id", index=True)
+    name: str
+    hash: str = Field(unique=True, repr=False)
+    scopes: list[str] = Field(sa_type=JsonColumn)
+    datasets: list[str] | None = Field(default=None, sa_type=JsonColumn)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+    last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Group(SQLModel, table=True):
+    """A named set of users, managed by its owner."""
+
+    __tablename__ = "groups"
+
+    id: UUID = Field(primary_key=True)
+    name: str = Field(unique=True)
+    owner_id: UUID = Field(foreign_key="users.id", index=True)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Member(SQLModel, table=True):
+    """A user in a group."""
+
+    __tablename__ = "members"
+
+    group_id: UUID = Field(
+        sa_column=Column(ForeignKey("groups.id", ondelete="CASCADE"), primary_key=True)
+    )
+    user_id: UUID = Field(foreign_key="users.id", primary_key=True, index=True)
+
+
+class Dataset(SQLModel, table=True):
+    """A dataset, or the tombstone of one."""
+
+    __tablename__ = "datasets"
+    __table_args__ = (
+        Index(
+            "datasets_name",
+            "owner_id",
+            "name",
+            unique=True,
+            sqlite_where=text("state != 'deleted'"),
+            postgresql_where=text("state != 'deleted'"),
+        ),
+        Index("datasets_newest", "created_at", "id"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    name: str
+    owner_id: UUID = Field(foreign_key="users.id", index=True)
+    creator_id: UUID = Field(foreign_key="users.id", index=True)
+    type: str
+    type_version: int
+    attributes: dict[str, Any] = Field(sa_type=ExactJson)
+    description: str = ""
+    keywords: list[str] = Field(sa_type=JsonColumn)
+    state: State = Field(sa_type=one_of(State), index=True)
+    revision: int = 0
+    correction: bool = False
+    files: int = 0
+    bytes: int = Field(default=0, sa_type=_BIG)
+    digest: str | None = None
+    seal: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    sweep_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    sweeps: int = 0
+
+
+class Input(SQLModel, table=True):
+    """An edge: a parent by what it held when the child was made."""
+
+    __tablename__ = "inputs"
+
+    child_id: UUID = Field(foreign_key="datasets.id", primary_key=True)
+    position: int = Field(primary_key=True)
+    parent_id: UUID = Field(foreign_key="datasets.id", index=True)
+    digest: str
+    seal: str
+
+
+class Share(SQLModel, table=True):
+    """A right on a dataset, given to a user or to a group (exactly one is set)."""
+
+    __tablename__ = "shares"
+    __table_args__ = (
+        Index("shares_user", "dataset_id", "user_id", unique=True),
+        Index("shares_group", "dataset_id", "group_id", unique=True),
+    )
+
+    id: UUID = Field(primary_key=True)
+    dataset_id: UUID = Field(foreign_key="datasets.id", index=True)
+    user_id: UUID | None = Field(default=None, foreign_key="users.id", index=True)
+    group_id: UUID | None = Field(
+        default=None,
+        sa_column=Column(ForeignKey("groups.id", ondelete="CASCADE"), index=True),
+    )
+    right: Right = Field(sa_type=one_of(Right))
+    since: datetime = Field(sa_type=UtcDateTime)
+
+
+class File(SQLModel, table=True):
+    """A line of the manifest with its pin."""
+
+    __tablename__ = "files"
+    __table_args__ = (Index("files_fold", "dataset_id", "fold", unique=True),)
+
+    dataset_id: UUID = Field(foreign_key="datasets.id", primary_key=True)
+    path: str = Field(sa_type=ByteOrdered, primary_key=True)
+    fold: str = Field(sa_type=ByteOrdered)
+    size: int = Field(sa_type=_BIG)
+    sha256: str
+    crc64nvme: str
+    version: str
+    intent_id: UUID
+    confirmed: bool = False
+    committed_at: datetime = Field(sa_type=UtcDateTime)
+    committed_by: UUID = Field(foreign_key="users.id")
+
+
+class Push(SQLModel, table=True):
+    """A working directory sending what changed."""
+
+    __tablename__ = "pushes"
+
+    id: UUID = Field(primary_key=True)
+    dataset_id: UUID = Field(foreign_key="datasets.id", index=True)
+    actor_id: UUID = Field(foreign_key="users.id", index=True)
+    token_id: UUID | None = Field(default=None, foreign_key="tokens.id", index=True)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    used_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Intent(SQLModel, table=True):
+    """A file on its way; there before the store hears of it.
+
+    ``version`` is set when it is done; ``cleared`` when it was aborted and the store
+    holds nothing of it any more, neither an upload nor a version.
+    """
+
+    __tablename__ = "intents"
+    __table_args__ = (
+        Index(
+            "intents_live",
+            "dataset_id",
+            "fold",
+            unique=True,
+            sqlite_where=text("state in ('new', 'url', 'completing')"),
+            postgresql_where=text("state in ('new', 'url', 'completing')"),
+        ),
+        Index("intents_touched", "state", "touched_at"),
+    )
+
+    id: UUID = Field(primary_key=True)
+    dataset_id: UUID = Field(foreign_key="datasets.id", index=True)
+    push_id: UUID = Field(foreign_key="pushes.id", index=True)
+    actor_id: UUID = Field(foreign_key="users.id", index=True)
+    path: str = Field(sa_type=ByteOrdered)
+    fold: str = Field(sa_type=ByteOrdered)
+    verb: Verb = Field(sa_type=one_of(Verb))
+    state: IntentState = Field(sa_type=one_of(IntentState))
+    size: int = Field(sa_type=_BIG)
+    part_size: int | None = Field(default=None, sa_type=_BIG)
+    base: str | None = None
+    force: bool = False
+    crc64nvme: str | None = None
+    sha256: str | None = None
+    upload: str | None = None
+    cleared: bool = False
+    version: str | None = None
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    touched_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Superseded(SQLModel, table=True):
+    """A version that left the manifest and waits to be deleted from the store."""
+
+    __tablename__ = "superseded"
+
+    dataset_id: UUID = Field(foreign_key="datasets.id", primary_key=True)
+    path: str = Field(sa_type=ByteOrdered, primary_key=True)
+    version: str = Field(primary_key=True)
+    since: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class Account(SQLModel, table=True):
+    """A store account of a dataset, in one generation; secrets are computed."""
+
+    __tablename__ = "accounts"
+    __table_args__ = (
+        Index(
+            "accounts_usable",
+            "dataset_id",
+            unique=True,
+            sqlite_where=text("state in ('creating', 'live')"),
+            postgresql_where=text("state in ('creating', 'live')"),
+        ),
+    )
+
+    generation: str = Field(primary_key=True)
+    dataset_id: UUID = Field(foreign_key="datasets.id", index=True)
+    key_id: str = Field(unique=True, repr=False)
+    server_key: int
+    state: AccountState = Field(sa_type=one_of(AccountState), index=True)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    used_at: datetime = Field(sa_type=UtcDateTime)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Operation(SQLModel, table=True):
+    """A close or a deletion on its way; ``leased_until`` says who may go on."""
+
+    __tablename__ = "operations"
+
+    id: UUID = Field(primary_key=True)
+    kind: OperationKind = Field(sa_type=one_of(OperationKind))
+    dataset_id: UUID = Field(foreign_key="datasets.id", index=True)
+    actor_id: UUID = Field(foreign_key="users.id")
+    request_id: str
+    options: dict[str, Any] = Field(sa_type=JsonColumn)
+    state: OperationState = Field(sa_type=one_of(OperationState), index=True)
+    done: int = 0
+    total: int = 0
+    problem: dict[str, Any] | None = Field(default=None, sa_type=JsonColumn)
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+    leased_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Idempotency(SQLModel, table=True):
+    """What a keyed request made, so that sending it again makes nothing more."""
+
+    __tablename__ = "idempotency"
+
+    user_id: UUID = Field(foreign_key="users.id", primary_key=True)
+    key: str = Field(primary_key=True)
+    route: str
+    request: str
+    resource: str
+    created_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class Audit(SQLModel, table=True):
+    """A change: who, when, what. Written in the change's own transaction."""
+
+    __tablename__ = "audit"
+
+    id: int | None = Field(
+        default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True)
+    )
+    at: datetime = Field(sa_type=UtcDateTime)
+    actor_id: UUID | None = Field(default=None, foreign_key="users.id", index=True)
+    token_id: UUID | None = None
+    action: str
+    dataset_id: UUID | None = Field(default=None, foreign_key="datasets.id", index=True)
+    facts: dict[str, Any] = Field(sa_type=JsonColumn)
+    request_id: str
