@@ -1,0 +1,236 @@
+"""``serve``, ``worker`` and the commands as a facility runs them."""
+
+import json
+import secrets
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.conftest import Database
+from tests.facility.installation import hutch_api, plain_environ
+from tests.servers import (
+    DatabaseServer,
+    StoreServer,
+    free_port,
+    random_credentials,
+    wait_until,
+)
+
+PASSWORD = "correct horse battery staple\n"
+
+
+@pytest.fixture(scope="module")
+def facility(
+    minio: StoreServer,
+    postgresql: DatabaseServer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[dict[str, str]]:
+    """Set up a facility by its commands; give the environment of its processes."""
+    name = f"facility_{uuid4().hex}"
+    with postgresql.connect() as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    home = tmp_path_factory.mktemp("facility")
+    environ = store_environ(minio, home) | {
+        "HUTCH_DATABASE_URL": postgresql.url(name),
+        "HUTCH_PORT": str(free_port()),
+    }
+    root = {
+        "HUTCH_S3_ROOT_KEY_ID": minio.root.key_id,
+        "HUTCH_S3_ROOT_SECRET": minio.root.secret,
+    }
+    for words in (("migrate",), ("store", "init")):
+        done = hutch_api(*words, environ=environ | root)
+        assert done.returncode == 0, done.stderr + done.stdout
+    yield environ
+    with postgresql.connect() as connection:
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def store_environ(server: StoreServer, home: Path) -> dict[str, str]:
+    """Write settings for new buckets on a store."""
+    name = uuid4().hex[:12]
+    identities = {"SERVER": random_credentials(), "READER": random_credentials()}
+    keys = {
+        f"HUTCH_S3_{role}_{part}": text
+        for role, pair in identities.items()
+        for part, text in (("KEY_ID", pair.key_id), ("SECRET", pair.secret))
+    }
+    return plain_environ(home, keys) | {
+        "HUTCH_SERVER_KEYS": f"1:{secrets.token_hex(32)}",
+        "HUTCH_S3_URL": server.url,
+        "HUTCH_S3_DATA_BUCKET": f"data-{name}",
+        "HUTCH_S3_META_BUCKET": f"meta-{name}",
+    }
+
+
+@contextmanager
+def running(
+    command: str, environ: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process until the end of the block; it has to end well."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(  # noqa: S603 -- our own program, no shell
+            [sys.executable, "-m", "hutch_api", command],
+            env=environ,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(60)
+        assert code == 0, log.read_text()
+
+
+def answers(environ: dict[str, str]) -> bool:
+    url = f"http://127.0.0.1:{environ['HUTCH_PORT']}/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bool(json.load(answer)["ready"])
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def test_api_and_worker_run_on_minio_and_postgresql(
+    facility: dict[str, str], tmp_path: Path
+) -> None:
+    with ExitStack() as stack:
+        for command in ("serve", "worker"):
+            log = tmp_path / f"{command}.log"
+            stack.enter_context(running(command, facility, log))
+        wait_until(lambda: answers(facility), seconds=90, what="the API")
+    logs = "".join(log.read_text() for log in tmp_path.glob("*.log"))
+    kinds = ("SECRET", "SERVER_KEYS")
+    secret = {n: text for n, text in facility.items() if n.endswith(kinds)}
+    assert [name for name, text in secret.items() if text in logs] == []
+
+
+def test_the_doctor_finds_all_well(facility: dict[str, str]) -> None:
+    found = hutch_api("doctor", "--json", environ=facility)
+    assert found.returncode == 0, found.stdout + found.stderr
+    assert json.loads(found.stdout)["missing"] == []
+
+
+def test_setting_up_again_changes_nothing(
+    facility: dict[str, str], minio: StoreServer
+) -> None:
+    root = {
+        "HUTCH_S3_ROOT_KEY_ID": minio.root.key_id,
+        "HUTCH_S3_ROOT_SECRET": minio.root.secret,
+    }
+    again = hutch_api("store", "init", environ=facility | root)
+    assert again.returncode == 0, again.stderr
+    assert "made" not in again.stdout
+
+
+def test_setting_up_needs_the_administrator(facility: dict[str, str]) -> None:
+    refused = hutch_api("store", "init", environ=facility)
+    assert refused.returncode == 3
+    assert "HUTCH_S3_ROOT_KEY_ID" in refused.stderr
+
+
+def test_a_user_is_added_disabled_and_enabled(facility: dict[str, str]) -> None:
+    add = ("user", "add", "mira", "--role", "beamline", "--password-stdin")
+    assert hutch_api(*add, environ=facility, typed=PASSWORD).returncode == 0
+    again = hutch_api(*add, environ=facility, typed=PASSWORD)
+    assert again.returncode == 1
+    assert "mira" in again.stderr
+    for verb, disabled in (("disable", True), ("enable", False)):
+        done = hutch_api("user", verb, "mira", environ=facility)
+        assert done.returncode == 0, done.stderr
+        listed = json.loads(
+            hutch_api("user", "list", "--json", environ=facility).stdout
+        )
+        assert listed == [{"name": "mira", "role": "beamline", "disabled": disabled}]
+    new = ("user", "passwd", "mira", "--password-stdin")
+    assert hutch_api(*new, environ=facility, typed=PASSWORD).returncode == 0
+    nobody = hutch_api("user", "disable", "nobody-here", environ=facility)
+    assert nobody.returncode == 1
+
+
+def test_without_a_terminal_a_password_comes_from_stdin_by_name(
+    facility: dict[str, str],
+) -> None:
+    refused = hutch_api("user", "add", "ida", environ=facility)
+    assert refused.returncode == 2
+    assert "--password-stdin" in refused.stderr
+
+
+def test_a_sweep_of_nothing_is_fine(facility: dict[str, str]) -> None:
+    assert hutch_api("sweep", environ=facility).returncode == 0
+    unknown = hutch_api("sweep", str(uuid4()), environ=facility)
+    assert unknown.returncode == 1
+    assert "Traceback" not in unknown.stderr
+
+
+@pytest.mark.parametrize("command", ["serve", "worker"])
+def test_nothing_starts_on_an_empty_database(
+    facility: dict[str, str], command: str, tmp_path: Path
+) -> None:
+    empty = {"HUTCH_DATABASE_URL": f"sqlite:///{tmp_path / 'empty.sqlite'}"}
+    refused = hutch_api(command, environ=facility | empty)
+    assert refused.returncode == 4
+    assert "hutch-api migrate" in refused.stderr
+
+
+def test_nothing_starts_on_buckets_of_another_installation(
+    facility: dict[str, str], sqlite_database: Database
+) -> None:
+    other = {"HUTCH_DATABASE_URL": sqlite_database.url}
+    migrated = hutch_api("migrate", environ=facility | other)
+    assert migrated.returncode == 0, migrated.stderr
+    for words in (("serve",), ("doctor",)):
+        refused = hutch_api(*words, environ=facility | other)
+        assert refused.returncode == 4, refused.stderr
+
+
+def test_nothing_starts_when_the_settings_were_not_probed(
+    facility: dict[str, str],
+) -> None:
+    changed = {"HUTCH_S3_PUBLIC_URL": "http://localhost:1"}
+    refused = hutch_api("serve", environ=facility | changed)
+    assert refused.returncode == 4
+    assert "hutch-api doctor" in refused.stderr
+
+
+def test_a_store_that_is_away_is_named(facility: dict[str, str]) -> None:
+    away = {"HUTCH_S3_URL": f"http://127.0.0.1:{free_port()}"}
+    refused = hutch_api("serve", environ=facility | away)
+    assert refused.returncode in {4, 5}
+    assert "store" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_database_that_is_away_is_named(
+    facility: dict[str, str], tmp_path: Path
+) -> None:
+    url = f"postgresql+psycopg://hutch:geheim@/hutch?host={tmp_path}"
+    refused = hutch_api("serve", environ=facility | {"HUTCH_DATABASE_URL": url})
+    assert refused.returncode == 5
+    assert "database" in refused.stderr
+    assert "geheim" not in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_missing_settings_are_all_named(tmp_path: Path) -> None:
+    refused = hutch_api("serve", environ=plain_environ(tmp_path))
+    assert refused.returncode == 3
+    for name in ("HUTCH_DATABASE_URL", "HUTCH_S3_URL", "HUTCH_SERVER_KEYS"):
+        assert name in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_the_openapi_document_needs_no_settings(tmp_path: Path) -> None:
+    printed = hutch_api("openapi", environ=plain_environ(tmp_path))
+    assert json.loads(printed.stdout)["openapi"] == "3.1.0"
