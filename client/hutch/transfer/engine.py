@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
-from hutch.contract.problems import HutchError
+from hutch.contract.problems import (
+    DatasetBusyError,
+    DatasetClosedError,
+    DeletedError,
+    ForbiddenError,
+    HutchError,
+    NotFoundError,
+    UnauthenticatedError,
+)
+from hutch.errors import ServerAnswerError, ServerUnavailableError
 from hutch.transfer.carrier import Carrier
 from hutch.transfer.session import Session
 from hutch.transfer.upload import Progress
@@ -17,6 +26,17 @@ from hutch.workdir.walk import Found
 JOBS: Final = 8
 """Transfers at a time: enough to keep a store on a local network busy."""
 HASHERS: Final = min(4, os.cpu_count() or 1)
+
+_CONCERNS_ALL: Final = (
+    DatasetBusyError,
+    DatasetClosedError,
+    DeletedError,
+    ForbiddenError,
+    NotFoundError,
+    ServerAnswerError,
+    ServerUnavailableError,
+    UnauthenticatedError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +124,14 @@ class Engine:
         for pool in (self.hashers, self.senders):
             pool.shutdown()
         self.carrier.close()
+
+
+def only_of_file(error: HutchError) -> HutchError:
+    """Give back the error of one file; raise what no other file would escape.
+
+    A right that was lost or a dataset that was closed shows when the first sender
+    asks for a fresh address: the rest need not find it out one by one.
+    """
+    if isinstance(error, _CONCERNS_ALL):
+        raise error
+    return error

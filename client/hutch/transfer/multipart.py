@@ -24,7 +24,7 @@ from hutch.contract.wire.transfer import (
 )
 from hutch.errors import FileChangingError, ServerAnswerError
 from hutch.transfer.checksums import Hasher, Sums, combine, from_text, to_text
-from hutch.transfer.engine import Engine, Outgoing
+from hutch.transfer.engine import Engine, Outgoing, only_of_file
 from hutch.transfer.source import hash_part, opened
 from hutch.transfer.upload import Target, send, sent
 from hutch.workdir.walk import Found
@@ -278,7 +278,7 @@ class Parts:
             try:
                 part = one.future.result()
             except HutchError as e:
-                one.multi.error = one.multi.error or e
+                one.multi.error = one.multi.error or only_of_file(e)
             else:
                 one.multi.acknowledged[part.number] = part
                 one.multi.left -= 1

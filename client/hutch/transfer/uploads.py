@@ -25,7 +25,7 @@ from hutch.contract.wire.transfer import (
 )
 from hutch.errors import LocalFileError, ServerAnswerError
 from hutch.transfer.checksums import Sums
-from hutch.transfer.engine import Engine, Outcome, Outgoing
+from hutch.transfer.engine import Engine, Outcome, Outgoing, only_of_file
 from hutch.transfer.multipart import Multipart, Parts
 from hutch.transfer.source import hash_whole
 from hutch.transfer.upload import Target, send
@@ -171,7 +171,7 @@ class _Batch:
             try:
                 future.result()
             except HutchError as e:
-                self._fail(item, e)
+                self._fail(item, only_of_file(e))
             else:
                 self._note(_Sent(item, push, intent, self._sums[item.found.path]))
 
