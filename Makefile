@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check minio docs
+.PHONY: help setup demo test test-slow laws soak mutants check minio docs
 SHELL := /bin/sh
 BIN := .venv/bin
 KEEP ?=
@@ -18,10 +18,19 @@ demo: ## the main job of hutch on a real scan, visibly (KEEP=1 leaves it running
 	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
 
 test: setup ## the test suite without the slow tests
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow'
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow' --ignore tests/laws
 
 test-slow: setup ## the slow tests
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow --ignore tests/laws
+
+laws: setup ## the proofs of the laws: attacks, kills, faults, models (30 min at most)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/laws
+
+soak: setup ## the same at length (hours), all mutants; writes docs/reference/soak.md
+	@scripts/soak
+
+mutants: setup ## remove guards one by one, see tests go red (CHANGED=1: of changed files)
+	@$(BIN)/python tests/meta/mutants.py $(if $(CHANGED),--changed)
 
 check: setup ## format, lint, types, layers, documents
 	@scripts/check
