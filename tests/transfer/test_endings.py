@@ -380,8 +380,8 @@ def test_an_operation_that_ended_is_not_counted_further(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
     out = flow.close(ada, dataset, empty=True)
-    operations.hand_over(flow.site, out.id)
+    operations.hand_over(flow.site, out.id, StoreError("too late"))
     operations.advance(flow.site, out.id, 9)
     with flow.site.look() as work:
         row = work.session.get_one(Operation, out.id)
-    assert (row.done, row.leased_until) == (0, None)
+    assert (row.done, row.leased_until, row.problem) == (0, None, None)

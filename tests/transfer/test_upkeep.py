@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlmodel import select
 
 from hutch.contract.problems import StoreError, StoreUnavailableError
-from hutch.contract.wire.datasets import State
+from hutch.contract.wire.datasets import OperationState, State
 from hutch_api.adapters.memory import MemoryStore
 from hutch_api.domain.layout import key_of
 from hutch_api.services import operations, store_accounts, upkeep
@@ -299,3 +299,21 @@ def test_an_operation_under_way_is_nobody_elses(flow: Flow, clock: Clock) -> Non
     with flow.site.look() as work:
         row = work.session.get_one(Operation, out.id)
     assert (row.done, row.leased_until) == (0, None)
+
+
+def test_whoever_waits_sees_why_an_operation_does_not_go_on(
+    flow: Flow, clock: Clock
+) -> None:
+    ada = flow.user("ada")
+    dataset = flow.dataset(ada).id
+    with pytest.MonkeyPatch.context() as patch:
+        failing(patch, "versions", dataset, StoreUnavailableError("it is away"))
+        out = flow.close(ada, dataset, empty=True)
+    assert out.state is OperationState.RUNNING
+    assert out.problem is not None
+    assert out.problem["detail"] == "it is away"
+    clock.move(operations.RETRY + timedelta(seconds=1))
+    upkeep.run_once(flow.site)
+    with flow.site.look() as work:
+        ended = operations.get_operation(work, ada, out.id)
+    assert (ended.state, ended.problem) == (OperationState.DONE, None)

@@ -13,7 +13,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import or_, update
 from sqlmodel import col, select
 
-from hutch.contract.problems import NotFoundError, StoreUnavailableError, from_problem
+from hutch.contract.problems import (
+    HutchError,
+    NotFoundError,
+    StoreUnavailableError,
+    from_problem,
+    to_problem,
+)
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.datasets import (
     OperationKind,
@@ -96,8 +102,8 @@ def carry_out(
     if operation.leased_until is not None:
         try:
             proceed(site, operation)
-        except StoreUnavailableError:
-            hand_over(site, operation.id)
+        except StoreUnavailableError as error:
+            hand_over(site, operation.id, error)
     return outcome(site, operation.id)
 
 
@@ -141,12 +147,20 @@ def advance(site: Site, operation: UUID, done: int) -> None:
                 col(Operation.id) == operation,
                 col(Operation.state) == OperationState.RUNNING,
             )
-            .values(done=done, updated_at=work.now, leased_until=work.now + LEASE)
+            .values(
+                done=done,
+                problem=None,
+                updated_at=work.now,
+                leased_until=work.now + LEASE,
+            )
         )
 
 
-def hand_over(site: Site, operation: UUID) -> None:
-    """Give the lease back, so that a worker goes on after a while."""
+def hand_over(site: Site, operation: UUID, why: HutchError) -> None:
+    """Give the lease back, so that a worker goes on after a while.
+
+    Whoever waits for the operation sees why it does not go on.
+    """
     with site.begin() as work:
         work.session.exec(
             update(Operation)
@@ -154,7 +168,7 @@ def hand_over(site: Site, operation: UUID) -> None:
                 col(Operation.id) == operation,
                 col(Operation.state) == OperationState.RUNNING,
             )
-            .values(leased_until=work.now + RETRY)
+            .values(leased_until=work.now + RETRY, problem=to_problem(why))
         )
 
 
@@ -183,8 +197,8 @@ def outcome(site: Site, operation: UUID) -> OperationOut:
     """
     with site.look() as work:
         row = work.session.get_one(Operation, operation)
-    if row.problem is not None:
-        raise from_problem(row.problem)
+    if row.state is OperationState.FAILED:
+        raise from_problem(row.problem or {})
     return operation_out(row)
 
 

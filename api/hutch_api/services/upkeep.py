@@ -220,8 +220,8 @@ def go_on(site: Site) -> bool:
     }
     try:
         steps[operation.kind](site, operation)
-    except HutchError:
-        operations.hand_over(site, operation.id)
+    except HutchError as error:
+        operations.hand_over(site, operation.id, error)
         raise
     return True
 

@@ -1,10 +1,10 @@
 """Who listens to a transfer: a bar, a plain line now and then, or nobody."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from rich.console import Console
 from rich.progress import (
@@ -19,6 +19,7 @@ from rich.progress import (
 
 from hutch.cli import text
 from hutch.cli.screen import Screen
+from hutch.contract.wire.datasets import OperationOut, OperationState
 from hutch.progress import Event, Moved, Planned, Settled, Tell, ignore
 
 PAUSE_S: Final = 10.0
@@ -116,19 +117,21 @@ class Bar:
         )
 
 
-class Counter(Protocol):
-    """Takes how much of something is done, and of how much."""
-
-    def __call__(self, done: int, total: int) -> None:
-        """Show it."""
-        ...
-
-
 @contextmanager
-def counting(screen: Screen, title: str) -> Iterator[Counter]:
+def watching(screen: Screen, title: str) -> Iterator[Callable[[OperationOut], None]]:
     """Give a listener for work that the server does, such as a long close."""
+    told = ""
+
+    def tell(seen: OperationOut) -> None:
+        nonlocal told
+        why = str((seen.problem or {}).get("detail", ""))
+        if why != told and seen.state is OperationState.RUNNING:
+            told = why
+            if why:
+                screen.note(f"{title}: {why}; the server tries again")
+
     if screen.json or screen.quiet or not screen.is_terminal:
-        yield _count_nothing
+        yield tell
         return
     columns = (
         TextColumn("{task.description}"),
@@ -138,16 +141,12 @@ def counting(screen: Screen, title: str) -> Iterator[Counter]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=None, files="")
 
-        def count(done: int, total: int) -> None:
-            bar.update(
-                task, completed=done, total=total or None, files=f"{done:,}/{total:,}"
-            )
+        def show(seen: OperationOut) -> None:
+            tell(seen)
+            files = f"{seen.done:,}/{seen.total:,}"
+            bar.update(task, completed=seen.done, total=seen.total or None, files=files)
 
-        yield count
-
-
-def _count_nothing(done: int, total: int) -> None:
-    """Show nothing."""
+        yield show
 
 
 def span(seconds: float) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 from hutch.cli import text
 from hutch.cli.desk import Desk
 from hutch.cli.exits import Exit, epilog
-from hutch.cli.progress import counting
+from hutch.cli.progress import watching
 from hutch.cli.reports import dataset_name, holds
 from hutch.contract.wire.datasets import CloseIn
 from hutch.errors import LocalChangesError
@@ -82,10 +82,8 @@ def run(options: Options, desk: Desk) -> Exit:
     wanted = CloseIn(abandon=options.abandon, empty=options.empty, drop=options.drop)
     with desk.dataset(options.dataset) as (client, dataset):
         operation = client.datasets.close(dataset.id, wanted)
-        with counting(screen, "close") as count:
-            client.datasets.wait(
-                operation, watch=lambda seen: count(seen.done, seen.total)
-            )
+        with watching(screen, "close") as watch:
+            client.datasets.wait(operation, watch=watch)
         closed = client.datasets.get(dataset.id)
     screen.document(closed)
     screen.say(f"closed {dataset_name(closed)} for good: {holds(closed)}")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from hutch.cli.desk import Desk
 from hutch.cli.exits import Exit, epilog
-from hutch.cli.progress import counting
+from hutch.cli.progress import watching
 from hutch.cli.reports import dataset_name, holds
 from hutch.cli.screen import Screen, UsageError
 from hutch.contract.wire.datasets import DatasetOut, State
@@ -46,10 +46,8 @@ def run(options: Options, desk: Desk) -> Exit:
         if not options.yes:
             _confirm(screen, dataset)
         operation = client.datasets.delete(dataset.id)
-        with counting(screen, "delete") as count:
-            operation = client.datasets.wait(
-                operation, watch=lambda seen: count(seen.done, seen.total)
-            )
+        with watching(screen, "delete") as watch:
+            operation = client.datasets.wait(operation, watch=watch)
     screen.document(operation)
     left = "; a tombstone is left" if dataset.state is State.CLOSED else ""
     screen.say(f"deleted {dataset_name(dataset)}, {holds(dataset)}{left}")

@@ -226,7 +226,8 @@ class OperationOut:
 
     Attributes:
         done: Steps or files behind it, of ``total``.
-        problem: Why it failed: a problem document.
+        problem: Why it failed, or, while it runs, what kept it from going on the last
+            time: a problem document.
     """
 
     id: UUID
