@@ -11,7 +11,7 @@ from hutch import Client
 from tests.adapters.ready import set_up
 from tests.agreement import disagreements
 from tests.client.live import Live, make_site, serving
-from tests.client.proxy import counting
+from tests.line import counting
 from tests.servers import StoreServer
 
 _set_up = cache(set_up)

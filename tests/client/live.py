@@ -21,7 +21,7 @@ from hutch_api.services.work import Site
 from hutch_api.site import utc_now
 from hutch_api.store.tables import Instance
 from tests.adapters.ready import Ready
-from tests.client.proxy import Line
+from tests.line import Line
 from tests.servers import REGION, free_port, wait_until
 
 PASSWORD = "correct horse battery"
