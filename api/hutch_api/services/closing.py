@@ -18,6 +18,7 @@ from hutch.contract.problems import (
     StoreError,
     to_problem,
 )
+from hutch.contract.steps import Step, reached
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.datasets import (
     CloseIn,
@@ -81,6 +82,7 @@ def close(site: Site, actor: Actor, dataset: UUID, wanted: CloseIn) -> Operation
         require_open(row.state, name=row.name)
         _require_ready(work, row, wanted)
         operation = _begin(work, actor, row, wanted)
+    reached(Step.CLOSING_WRITTEN)
     return operations.carry_out(site, operation, proceed)
 
 
@@ -148,7 +150,9 @@ def proceed(site: Site, operation: Operation) -> None:
     dataset = operation.dataset_id
     store_accounts.settle(site, dataset)
     end_uploads(site, dataset)
+    reached(Step.CLOSE_FENCED)
     reasons = _tidy(site, operation)
+    reached(Step.CLOSE_COMPARED)
     if reasons:
         _reopen(site, operation, reasons)
         return
@@ -158,12 +162,15 @@ def proceed(site: Site, operation: Operation) -> None:
         walk(site, dataset),
         tell=partial(operations.advance, site, operation.id),
     )
+    reached(Step.PIECES_WRITTEN)
     closed_at = site.clock()
     with site.look() as work:
         row = work.session.get_one(Dataset, dataset)
         record, about = _describe(work, row, written.digest, closed_at)
     seal = records.write_seal(site, dataset, written, record=record, about=about)
+    reached(Step.SEAL_WRITTEN)
     _commit(site, operation, digest=written.digest, seal=seal, closed_at=closed_at)
+    reached(Step.CLOSED_WRITTEN)
 
 
 def _tidy(site: Site, operation: Operation) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from hutch.contract.problems import (
     DatasetBusyError,
     DeletedError,
 )
+from hutch.contract.steps import Step, reached
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.datasets import (
     OperationKind,
@@ -52,6 +53,7 @@ def delete(site: Site, actor: Actor, dataset: UUID) -> OperationOut:
                 return operations.operation_out(joined)
         _require_deletable(row)
         operation = _begin(work, actor, row)
+    reached(Step.DELETING_WRITTEN)
     return operations.carry_out(site, operation, proceed)
 
 
@@ -89,7 +91,9 @@ def proceed(site: Site, operation: Operation) -> None:
     dataset = operation.dataset_id
     store_accounts.settle(site, dataset)
     end_uploads(site, dataset)
+    reached(Step.DELETE_FENCED)
     clear(site, dataset, tell=lambda n: operations.advance(site, operation.id, n))
+    reached(Step.VERSIONS_DELETED)
     with site.begin() as work:
         row = work.session.exec(
             select(Dataset)
@@ -105,3 +109,4 @@ def proceed(site: Site, operation: Operation) -> None:
         row.sweep_at, row.sweeps = work.now + AFTER[0], 0
         actor = operations.actor_of(work, operation)
         audit.record(work, actor, "deleted", dataset)
+    reached(Step.DELETED_WRITTEN)

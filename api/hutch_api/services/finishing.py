@@ -20,6 +20,7 @@ from hutch.contract.problems import (
     UploadIncompleteError,
     to_problem,
 )
+from hutch.contract.steps import Step, reached
 from hutch.contract.wire.transfer import (
     Finished,
     FinishIn,
@@ -78,6 +79,7 @@ def finish(site: Site, actor: Actor, push: UUID, wanted: FinishIn) -> FinishOut:
                     outcomes[item.intent] = settled
             except HutchError as error:
                 outcomes[item.intent] = error
+    reached(Step.COMPLETING_WRITTEN)
     outcomes |= _complete(site, actor, pending)
     with site.look() as work:
         _, dataset = find_push(work, actor, push)
@@ -164,6 +166,7 @@ def _complete(
         arrived = find_arrived(site, asked)
     except HutchError as error:
         return outcomes | {intent.id: error for intent in asked}
+    reached(Step.ARRIVAL_SEEN)
     return outcomes | _settle(site, actor, asked, arrived)
 
 
@@ -183,6 +186,7 @@ def _assemble(site: Site, pending: _Pending) -> HutchError | None:
         site.objects.complete_upload(
             key, intent.upload, parts, crc64nvme=intent.crc64nvme
         )
+        reached(Step.UPLOAD_COMPLETED)
     except (UploadGoneError, UploadIncompleteError):
         return None
     except HutchError as error:
@@ -216,6 +220,7 @@ def _settle(
         )
         missing = [i for i in intents if i.id not in arrived]
         outcomes = {**committed, **_give_up(work, missing)}
+    reached(Step.FILES_COMMITTED)
     for intent in intents:
         if isinstance(outcomes[intent.id], HutchError):
             end_upload_now(site, intent)

@@ -14,6 +14,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from hutch.contract.problems import HutchError, StoreUnavailableError
+from hutch.contract.steps import Step, reached
 from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import prefix_of
 from hutch_api.domain.lifecycle import require_open
@@ -73,6 +74,7 @@ def usable_account(site: Site, actor: Actor, push: UUID) -> Credentials:
             expires_at=work.now + LIFE,
         )
         work.session.add(account)
+    reached(Step.ACCOUNT_WRITTEN)
     return _create(site, actor, push, account)
 
 
@@ -85,12 +87,14 @@ def _create(site: Site, actor: Actor, push: UUID, account: Account) -> Credentia
             prefix=prefix_of(account.dataset_id),
             expires_at=account.expires_at,
         )
+        reached(Step.ACCOUNT_MADE)
         _enliven(site, actor, push, account)
     except BaseException:
         # Even if it is noted as gone: it may have come to the store after that.
         with site.begin() as work:
             _move(work, account.generation, set(AccountState), AccountState.DELETING)
         raise
+    reached(Step.ACCOUNT_LIVE)
     return credentials
 
 
@@ -140,8 +144,10 @@ def settle(site: Site, dataset: UUID | None = None) -> int:
         except HutchError as error:
             failure = error  # those behind it go all the same
             continue
+        reached(Step.ACCOUNT_ENDED)
         with site.begin() as work:
             _move(work, account.generation, {AccountState.DELETING}, AccountState.GONE)
+        reached(Step.ACCOUNT_GONE)
     if failure is not None:
         raise failure
     return len(marked)

@@ -15,6 +15,7 @@ from sqlmodel import col, select
 
 from hutch.contract import manifest as contract
 from hutch.contract.problems import StoreError
+from hutch.contract.steps import Step, reached
 from hutch.contract.wire.datasets import State
 from hutch_api.domain.layout import prefix_of
 from hutch_api.services import access, audit, records
@@ -71,12 +72,16 @@ def sweep(site: Site, dataset: UUID) -> Swept:
             swept = Swept(clear(site, dataset, tell=lambda _: None))
         case _:
             return Swept(0)
-    _note(site, dataset, swept)
+    if swept.removed or swept.missing:
+        reached(Step.SWEEP_REMOVED)
+        _note(site, dataset, swept)
+        reached(Step.SWEEP_NOTED)
     return swept
 
 
 def _sweep_closed(site: Site, row: Dataset) -> Swept:
     _require_same_records(site, row)
+    reached(Step.SWEEP_CHECKED)
     removed = 0
     for _ in range(PASSES):
         found = compare(
@@ -113,8 +118,6 @@ def _require_same_records(site: Site, row: Dataset) -> None:
 
 
 def _note(site: Site, dataset: UUID, swept: Swept) -> None:
-    if not (swept.removed or swept.missing):
-        return
     with site.begin() as work:
         audit.record(
             work,
@@ -147,6 +150,7 @@ def sweep_due(site: Site) -> bool:
             return False
         row.sweep_at = leased_until = work.now + LEASE
         dataset = row.id
+    reached(Step.SWEEP_LEASED)
     sweep(site, dataset)
     with site.begin() as work:
         access.lock_datasets(work, [dataset])

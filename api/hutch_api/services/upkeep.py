@@ -18,6 +18,7 @@ from hutch.contract.problems import (
     HutchError,
     StoreUnavailableError,
 )
+from hutch.contract.steps import Step, reached
 from hutch.contract.wire.datasets import OperationKind
 from hutch_api.domain.layout import key_of
 from hutch_api.services import (
@@ -165,6 +166,7 @@ def clear_ended_uploads(site: Site) -> bool:
             cleared = False
         else:
             cleared = True
+            reached(Step.REMAINS_CLEARED)
         with site.begin() as work:  # what failed comes up again behind the others
             row = work.session.get_one(Intent, intent.id)
             row.cleared, row.touched_at = cleared, work.now
@@ -197,6 +199,7 @@ def delete_superseded(site: Site) -> bool:
             failed = True
         else:
             failed = False
+            reached(Step.SUPERSEDED_DELETED)
         with site.begin() as work:
             for row in rows:
                 found = work.session.get(Superseded, (dataset, row.path, row.version))

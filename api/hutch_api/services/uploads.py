@@ -14,6 +14,7 @@ from hutch.contract.problems import (
     UploadIncompleteError,
     to_problem,
 )
+from hutch.contract.steps import Step, reached
 from hutch.contract.wire import transfer as wire
 from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import key_of
@@ -69,6 +70,7 @@ def announce(
             files=started,
             taken_over=sum(len(o.replaced) for o in outcomes),
         )
+    reached(Step.INTENTS_WRITTEN)
     for intent in (i for o in outcomes for i in o.replaced):
         end_upload_now(site, intent)
     free_above(site, dataset.id, (o.intent.path for o in outcomes if o.intent))
@@ -136,6 +138,7 @@ def _open_uploads(site: Site, outcomes: Iterable[Announced]) -> None:
     made = list(in_parallel(create, fresh))
     if not made:
         return
+    reached(Step.UPLOAD_OPENED)
     late = []
     with site.begin() as work:
         for intent, upload in made:
@@ -147,6 +150,7 @@ def _open_uploads(site: Site, outcomes: Iterable[Announced]) -> None:
             intent.upload, intent.state = row.upload, row.state
             if row.upload != upload or row.state not in LIVE_INTENTS:
                 late.append((intent, upload))
+    reached(Step.UPLOAD_WRITTEN)
     for intent, upload in late:  # ended meanwhile, or opened by a request beside
         site.objects.abort_upload(key_of(intent.dataset_id, intent.path), upload)
 

@@ -14,6 +14,7 @@ from uuid import UUID
 from hutch.contract import parts as contract
 from hutch.contract.parts import Part
 from hutch.contract.problems import HutchError, NotFoundError, from_problem
+from hutch.contract.steps import Step, reached
 from hutch.contract.wire.transfer import (
     PartHeld,
     PartIn,
@@ -270,6 +271,7 @@ class Parts:
             Target(request, renew),
             moved=engine.moved,
         )
+        reached(Step.PART_SENT)
         engine.journal.note_part(multi.intent, part.number, etag=answer.etag, crc=crc)
         return sent(part, answer, crc)
 

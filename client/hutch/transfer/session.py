@@ -6,6 +6,7 @@ from uuid import UUID
 
 from hutch.client import Client
 from hutch.contract.problems import NotFoundError
+from hutch.contract.steps import Step, reached
 from hutch.contract.wire.transfer import (
     AbortIn,
     DeletionsIn,
@@ -84,4 +85,5 @@ class Session:
             if self._push is None or self._push == lost:
                 self._push = self.client.pushes.start(self.dataset).id
                 self._journal.start_push(self._push)
+                reached(Step.PUSH_NOTED)
             return self._push

@@ -15,6 +15,7 @@ from hutch.contract.problems import (
     UploadGoneError,
     from_problem,
 )
+from hutch.contract.steps import Step, reached
 from hutch.contract.wire.transfer import (
     FinishItem,
     PartSent,
@@ -142,6 +143,7 @@ class _Batch:
             else:
                 ready.append((item, answer, answer.intent))
         engine.journal.note_uploads(_upload(i, push, intent) for i, _, intent in ready)
+        reached(Step.UPLOADS_NOTED)
         singles = {
             engine.senders.submit(self._single, item, answer, push): (item, intent)
             for item, answer, intent in ready
@@ -197,6 +199,7 @@ class _Batch:
         whole = Part(1, 0, item.found.stamp.size)
         target = Target(answer.request, renew)
         send(engine.carrier, engine.root, item.found, whole, target, moved=engine.moved)
+        reached(Step.FILE_SENT)
         engine.journal.note_uploads(
             [_upload(item, push, intent, self._sums[item.found.path])]
         )
@@ -238,11 +241,13 @@ class _Batch:
             )
             for s in sent
         ]
+        reached(Step.SENT_NOTED)
         try:
             answers = self._engine.session.finish(sent[0].push, items).files
         except NotFoundError:
             gone = UploadGoneError("The server has forgotten the push; push again.")
             return [(s, Outcome(s.item, error=gone)) for s in sent]
+        reached(Step.FINISH_ANSWERED)
         outcomes = []
         for one, answer in zip(sent, answers, strict=True):
             outcome = Outcome(one.item)
@@ -260,6 +265,7 @@ class _Batch:
         self._engine.journal.end_uploads(
             o.item.found.path for _, o in outcomes if _is_over(o)
         )
+        reached(Step.FILES_NOTED)
         return outcomes
 
     def _refused(self, item: Outgoing, error: HutchError) -> None:

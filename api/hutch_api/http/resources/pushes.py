@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from hutch.contract import problems as errors
+from hutch.contract.steps import Step, reached
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.transfer import (
     AbortIn,
@@ -83,7 +84,9 @@ def delete_files(call: Call[DeletionsIn, None]) -> Answer:
     """Take files out of an open dataset, in the version that the caller knows."""
     push = call.id("push")
     with call.site.begin() as work:
-        return Answer(removals.remove_files(work, call.actor, push, call.body))
+        removed = removals.remove_files(work, call.actor, push, call.body)
+    reached(Step.FILES_REMOVED)
+    return Answer(removed)
 
 
 def _batch(example: Mapping[str, Any]) -> Mapping[str, Any]:
