@@ -1,5 +1,6 @@
 """Guards where a dataset ends: close, deletion, sweeps and store accounts."""
 
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -7,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import col, select
 
-from hutch.contract import manifest
+from hutch.contract import records as forms
 from hutch.contract.problems import (
     CloseRefusedError,
     DatasetBusyError,
@@ -250,8 +251,8 @@ def test_a_sweep_stops_at_any_record_that_differs(
             case "none":
                 flow.site.objects.delete_records(seal_of(dataset))
             case "instance":
-                changed = document | {"instance": str(UUID(int=1))}
-                data = manifest.canonical_json(changed)
+                changed = replace(document, instance=str(UUID(int=1)))
+                data = forms.write_seal(changed)
                 flow.site.objects.put_record(seal_of(dataset), data)
             case "seal":
                 row.seal = "0" * 64
@@ -291,14 +292,14 @@ def test_a_damaged_seal_or_manifest_is_not_believed(flow: Flow) -> None:
     dataset = flow.closed(ada, {"a": b"1"})
     document = records.read_seal(flow.site, dataset)
     assert document is not None
-    [piece] = document["manifest"]
+    [piece] = document.manifest
     name = f"datasets/{dataset}/{piece}"
     whole = flow.site.objects.get_record(name) or b""
     flow.site.objects.put_record(name, whole + b"more")
     with pytest.raises(StoreError, match="damaged"):
         b"".join(records.read_manifest(flow.site, dataset))
-    document["record"]["digest"] = "0" * 64
-    data = manifest.canonical_json(document)
+    other = {**document.record, "digest": "0" * 64}
+    data = forms.write_seal(replace(document, record=other))
     flow.site.objects.put_record(seal_of(dataset), data)
     with pytest.raises(StoreError, match="damaged"):
         records.read_seal(flow.site, dataset)

@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from hutch.contract import records
+
 
 def prefix_of(dataset: UUID) -> str:
     """Name the start of a dataset's keys in the data bucket."""
@@ -25,15 +27,23 @@ def path_of(dataset: UUID, key: str) -> str:
     return key[len(prefix) :]
 
 
+def record_of(dataset: UUID, name: str) -> str:
+    """Name a record of a dataset in the meta bucket.
+
+    Args:
+        dataset: Whose it is.
+        name: ``seal.json``, ``about.json``, or the SHA-256 of a piece of manifest or
+            pins.
+    """
+    return f"{RECORDS}{dataset}/{name}"
+
+
 def seal_of(dataset: UUID) -> str:
     """Name the record that a closed dataset is rebuilt from."""
-    return f"datasets/{dataset}/seal.json"
-
-
-def chunk_of(dataset: UUID, sha256: str) -> str:
-    """Name a piece of a manifest or of the pins: by its content."""
-    return f"datasets/{dataset}/{sha256}"
+    return record_of(dataset, records.SEAL)
 
 
 INSTANCE = "instance.json"
 """Record of the meta bucket that says whose buckets these are."""
+RECORDS = "datasets/"
+"""Start of the names of all records of datasets."""

@@ -44,17 +44,6 @@ def get_dataset(work: Work, actor: Actor, dataset: UUID) -> DatasetOut:
     return _one(work, actor, dataset)
 
 
-def show_made(work: Work, actor: Actor, dataset: UUID) -> DatasetOut:
-    """Show a dataset again to the one whose repeated request has made it.
-
-    That answer belongs to the scope ``create``, as the first one did.
-
-    Raises:
-        NotFoundError: It is not for the actor any more.
-    """
-    return _one(work, actor, dataset)
-
-
 def dataset_out(work: Work, actor: Actor, row: Dataset) -> DatasetOut:
     """Render a dataset for somebody who may read it.
 
@@ -202,6 +191,8 @@ def _render(
         seal=row.seal,
         closed_at=row.closed_at,
         deleted_at=row.deleted_at,
+        scrubbed_at=row.scrubbed_at,
+        faults=row.faults,
     )
 
 

@@ -18,6 +18,7 @@ from hutch.contract.problems import (
     StoreError,
     to_problem,
 )
+from hutch.contract.records import Edge, inputs_of
 from hutch.contract.steps import Step, reached
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.datasets import (
@@ -32,6 +33,7 @@ from hutch_api.domain.layout import prefix_of
 from hutch_api.domain.lifecycle import require_open
 from hutch_api.domain.types import validate_attributes
 from hutch_api.services import (
+    about,
     access,
     audit,
     operations,
@@ -39,6 +41,7 @@ from hutch_api.services import (
     revocation,
     store_accounts,
 )
+from hutch_api.services.about import About
 from hutch_api.services.comparison import NAMED, PASSES, Comparison, Oddity, compare
 from hutch_api.services.files import walk
 from hutch_api.services.remains import (
@@ -166,10 +169,19 @@ def proceed(site: Site, operation: Operation) -> None:
     closed_at = site.clock()
     with site.look() as work:
         row = work.session.get_one(Dataset, dataset)
-        record, about = _describe(work, row, written.digest, closed_at)
-    seal = records.write_seal(site, dataset, written, record=record, about=about)
+        record, edges = _describe(work, row, written.digest)
+        described = About.of(work, row).as_closed(closed_at)
+    about.write(site, dataset, described)
+    seal = records.write_seal(site, dataset, written, record=record, edges=edges)
     reached(Step.SEAL_WRITTEN)
-    _commit(site, operation, digest=written.digest, seal=seal, closed_at=closed_at)
+    _commit(
+        site,
+        operation,
+        digest=written.digest,
+        seal=seal,
+        closed_at=closed_at,
+        described=described,
+    )
     reached(Step.CLOSED_WRITTEN)
 
 
@@ -235,38 +247,33 @@ def _reopen(site: Site, operation: Operation, reasons: list[dict[str, Any]]) -> 
 
 
 def _describe(
-    work: Work, row: Dataset, digest: str, closed_at: datetime
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Build what the seal covers, and what a rebuilt dataset needs besides."""
+    work: Work, row: Dataset, digest: str
+) -> tuple[dict[str, Any], tuple[Edge, ...]]:
+    """Build what the seal covers, and the edges with the parents' digests."""
     inputs = work.session.exec(
         select(Input).where(Input.child_id == row.id).order_by(col(Input.position))
     )
+    edges = tuple(Edge(str(i.parent_id), i.digest, i.seal) for i in inputs)
     record = contract.seal_record(
         dataset=str(row.id),
         type_name=row.type,
         type_version=row.type_version,
         attributes=row.attributes,
-        inputs=[contract.Input(str(i.parent_id), i.seal) for i in inputs],
+        inputs=inputs_of(edges),
         run=None,
         digest=digest,
     )
-    about = {
-        "name": row.name,
-        "owner": work.session.get_one(User, row.owner_id).name,
-        "creator": work.session.get_one(User, row.creator_id).name,
-        "description": row.description,
-        "keywords": row.keywords,
-        "correction": row.correction,
-        "files": row.files,
-        "bytes": row.bytes,
-        "created_at": row.created_at.isoformat(),
-        "closed_at": closed_at.isoformat(),
-    }
-    return record, about
+    return record, edges
 
 
 def _commit(
-    site: Site, operation: Operation, *, digest: str, seal: str, closed_at: datetime
+    site: Site,
+    operation: Operation,
+    *,
+    digest: str,
+    seal: str,
+    closed_at: datetime,
+    described: About,
 ) -> None:
     with site.begin() as work:
         row = _closing(work, operation.dataset_id)
@@ -276,6 +283,8 @@ def _commit(
         row.digest, row.seal = digest, seal
         row.closed_at = row.updated_at = closed_at
         row.sweep_at, row.sweeps = work.now + AFTER[0], 0
+        if About.of(work, row) != described:  # renamed or given away meanwhile
+            about.changed(work, row)
         forget(work, row.id)
         actor = operations.actor_of(work, operation)
         audit.record(

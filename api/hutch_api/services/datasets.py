@@ -26,13 +26,12 @@ from hutch.contract.wire.datasets import (
 )
 from hutch_api.domain import attributes, lifecycle, types
 from hutch_api.domain.access import Actor
-from hutch_api.services import access, audit, derivation, revocation, users
+from hutch_api.services import about, access, audit, derivation, revocation, users
 from hutch_api.services.catalogue import (
     dataset_out,
     etag,
     get_dataset,
     list_datasets,
-    show_made,
 )
 from hutch_api.services.work import Work
 from hutch_api.store.conflicts import written
@@ -64,19 +63,14 @@ def create_dataset(work: Work, actor: Actor, wanted: DatasetIn) -> DatasetOut:
             or reaches certain datasets only.
         ForbiddenError: Only a beamline account makes datasets for others.
         NotFoundError: No such owner, or a parent is not there or not for the actor.
-        NameTakenError: The owner has a dataset of this name.
+        NameTakenError: The owner has a dataset of this name, and the actor sees it.
         InvalidInputError: The type or the attributes cannot be stored.
         TooLargeError: The attributes are too large.
         ParentOpenError: A parent is not closed.
         DatasetBusyError: A parent is being deleted.
         DeletedError: A parent was deleted.
     """
-    access.require_scope(actor, Scope.CREATE)
-    if actor.limits.datasets is not None:
-        raise TokenInsufficientError(
-            "this token reaches certain datasets only and cannot make another one; "
-            "use a token without such a limit"
-        )
+    _require_maker(actor)
     owner = _owner(work, actor, wanted.owner)
     owner_name = owner.name
     kind = _type(wanted.type)
@@ -85,9 +79,11 @@ def create_dataset(work: Work, actor: Actor, wanted: DatasetIn) -> DatasetOut:
     parents = (
         derivation.lock_parents(work, actor, wanted.inputs) if wanted.inputs else []
     )
+    _require_free(work, actor, owner, wanted.name)
     row = Dataset(
         id=uuid4(),
         name=wanted.name,
+        name_is_unique=owner.id == actor.user,
         owner_id=owner.id,
         creator_id=actor.user,
         type=kind.name,
@@ -109,6 +105,20 @@ def create_dataset(work: Work, actor: Actor, wanted: DatasetIn) -> DatasetOut:
     action = "derive" if parents else "create"
     audit.record(work, actor, action, row.id, name=row.name, owner=owner.name, **facts)
     work.session.flush()
+    return dataset_out(work, actor, row)
+
+
+def show_made(work: Work, actor: Actor, dataset: UUID) -> DatasetOut:
+    """Show a dataset again to the one whose repeated request has made it.
+
+    That answer belongs to the scope ``create``, as the first one did.
+
+    Raises:
+        TokenInsufficientError: The token could not have made it.
+        NotFoundError: It is not for the actor any more.
+    """
+    _require_maker(actor)
+    row = work.session.get_one(Dataset, dataset)
     return dataset_out(work, actor, row)
 
 
@@ -153,9 +163,13 @@ def patch_dataset(
     row = access.find(work, actor, dataset, right=right, scope=Scope.WRITE, lock=True)
     lifecycle.require_readable(row.state, name=row.name)
     _require_match(row, if_match)
+    if patch.name is not None and patch.name != row.name:
+        _require_free(work, actor, work.session.get_one(User, actor.user), patch.name)
+        row.name_is_unique = actor.limits.datasets is None
     facts = _apply(row, patch)
     if changed:
         _touch(work, row)
+        about.changed(work, row)
         if not written(work.session, row, "owner_id", "name"):
             raise NameTakenError(
                 f"there is a dataset {patch.name} already; choose another name",
@@ -183,17 +197,22 @@ def give_dataset(
         ForbiddenError: The actor does not own it.
         DatasetBusyError: It is being closed.
         DeletedError: It is gone.
-        NameTakenError: The new owner has a dataset of this name.
+        NameTakenError: The new owner has a dataset of this name, and the actor sees
+            it.
     """
-    row = _givable(work, actor, dataset)
-    lifecycle.require_readable(row.state, name=row.name)
+    access.require_scope(actor, Scope.SHARE)
+    row, seen = _givable(work, actor, dataset)
+    shown = row.name if seen else f"dataset {dataset}"
+    lifecycle.require_readable(row.state, name=shown)
     if row.state is State.CLOSING:
         raise DatasetBusyError(
-            f"{row.name} is being closed; give it away when that is over",
+            f"{shown} is being closed; give it away when that is over",
             state=row.state,
         )
     receiver = users.named(work, wanted.owner)
     if receiver.id != row.owner_id:
+        if seen:
+            _require_free(work, actor, receiver, row.name)
         _hand_over(work, actor, row, receiver)
     try:
         return dataset_out(work, actor, row)
@@ -202,12 +221,12 @@ def give_dataset(
 
 
 def _hand_over(work: Work, actor: Actor, row: Dataset, receiver: User) -> None:
-    former, name, new = row.owner_id, row.name, receiver.name
+    former, new = row.owner_id, receiver.name
     old = work.session.get_one(User, former).name
     row.owner_id = receiver.id
+    row.name_is_unique = False  # whether it is, only the new owner may know
     _touch(work, row)
-    if not written(work.session, row, "owner_id", "name"):
-        raise _name_taken(new, name)
+    about.changed(work, row)
     work.session.exec(
         delete(Share).where(
             col(Share.dataset_id) == row.id,
@@ -258,9 +277,10 @@ def _owner(work: Work, actor: Actor, name: str | None) -> User:
     return users.named(work, name)
 
 
-def _givable(work: Work, actor: Actor, dataset: UUID) -> Dataset:
+def _givable(work: Work, actor: Actor, dataset: UUID) -> tuple[Dataset, bool]:
+    """Find what the actor may give away, and whether they see it."""
     try:
-        return access.find(
+        row = access.find(
             work, actor, dataset, right=Right.OWN, scope=Scope.SHARE, lock=True
         )
     except (NotFoundError, ForbiddenError):
@@ -274,7 +294,32 @@ def _givable(work: Work, actor: Actor, dataset: UUID) -> Dataset:
         ).first()
         if orphan is None:
             raise
-        return orphan
+        return orphan, False
+    return row, True
+
+
+def _require_maker(actor: Actor) -> None:
+    access.require_scope(actor, Scope.CREATE)
+    if actor.limits.datasets is not None:
+        raise TokenInsufficientError(
+            "this token reaches certain datasets only and cannot make another one; "
+            "use a token without such a limit"
+        )
+
+
+def _require_free(work: Work, actor: Actor, owner: User, name: str) -> None:
+    """Refuse a name that another dataset of the owner has, if the actor sees that one.
+
+    To be refused because of one they do not see would tell them that it exists.
+    """
+    query = select(Dataset.id).where(
+        Dataset.owner_id == owner.id,
+        Dataset.name == name,
+        col(Dataset.state) != State.DELETED,
+        access.granted(actor),
+    )
+    if work.session.exec(query).first() is not None:
+        raise _name_taken(owner.name, name)
 
 
 def _touch(work: Work, row: Dataset) -> None:

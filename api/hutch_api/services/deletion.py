@@ -7,7 +7,7 @@ manifest, so that children can still name what they came from.
 from uuid import UUID
 
 from sqlalchemy import delete as sql_delete
-from sqlmodel import col, select
+from sqlmodel import col
 
 from hutch.contract.problems import (
     DatasetBusyError,
@@ -23,7 +23,15 @@ from hutch.contract.wire.datasets import (
 )
 from hutch_api.domain.access import Actor
 from hutch_api.domain.lifecycle import may_become
-from hutch_api.services import access, audit, operations, revocation, store_accounts
+from hutch_api.services import (
+    about,
+    access,
+    audit,
+    operations,
+    revocation,
+    store_accounts,
+)
+from hutch_api.services.about import About
 from hutch_api.services.remains import clear, end_uploads, forget
 from hutch_api.services.sweep import AFTER
 from hutch_api.services.work import Site, Work
@@ -72,6 +80,7 @@ def _begin(work: Work, actor: Actor, row: Dataset) -> Operation:
     )
     row.state = State.DELETING
     row.updated_at = work.now
+    about.changed(work, row)
     revocation.writing_ended(work, dataset=row.id)
     return operations.start(
         work,
@@ -92,21 +101,33 @@ def proceed(site: Site, operation: Operation) -> None:
     store_accounts.settle(site, dataset)
     end_uploads(site, dataset)
     reached(Step.DELETE_FENCED)
+    _write_tombstone(site, dataset)
     clear(site, dataset, tell=lambda n: operations.advance(site, operation.id, n))
     reached(Step.VERSIONS_DELETED)
     with site.begin() as work:
-        row = work.session.exec(
-            select(Dataset)
-            .where(Dataset.id == dataset, Dataset.state == State.DELETING)
-            .with_for_update()
-        ).first()
-        if row is None or operations.end(work, operation.id) is None:
+        row = work.session.get_one(Dataset, dataset, with_for_update=True)
+        if operations.end(work, operation.id) is None:
+            about.changed(work, row)  # this one's record may have replaced a later one
             return
         work.session.exec(sql_delete(File).where(col(File.dataset_id) == dataset))
         forget(work, dataset)
         row.state = State.DELETED
         row.deleted_at = row.updated_at = work.now
         row.sweep_at, row.sweeps = work.now + AFTER[0], 0
+        row.faults = 0
+        about.changed(work, row)
         actor = operations.actor_of(work, operation)
         audit.record(work, actor, "deleted", dataset)
     reached(Step.DELETED_WRITTEN)
+
+
+def _write_tombstone(site: Site, dataset: UUID) -> None:
+    """Note beside the records of a closed dataset that it goes, before its files do.
+
+    A database that is lost and rebuilt from them must not bring it back.
+    """
+    with site.look() as work:
+        row = work.session.get_one(Dataset, dataset)
+        closed, described = row.digest is not None, About.of(work, row)
+    if closed:
+        about.write(site, dataset, described)

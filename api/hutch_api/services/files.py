@@ -123,8 +123,10 @@ def confirm(
                 "again and tell the owner if it fails",
                 path=given.path,
             )
+        if file.fault is not None:
+            continue  # only the server itself takes back what it has found
         fresh += not file.confirmed
-        file.confirmed = True
+        file.confirmed, file.confirmed_at = True, work.now
     if fresh:
         audit.record(work, actor, "confirm", dataset, files=fresh)
     return ConfirmationsOut(confirmed=fresh)
@@ -147,4 +149,6 @@ def file_out(file: File, names: Mapping[UUID, str]) -> FileOut:
         confirmed=file.confirmed,
         committed_at=file.committed_at,
         committed_by=names.get(file.committed_by, "?"),
+        confirmed_at=file.confirmed_at,
+        fault=file.fault,
     )

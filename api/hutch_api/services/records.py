@@ -2,22 +2,27 @@
 
 ``datasets/<id>/seal.json`` names the pieces of manifest and pins, each stored under
 its own SHA-256: writing them again writes the same. The seal is written last, so
-that whatever it names is there.
+that whatever it names is there. ``about`` keeps what the seal does not cover.
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
 
 from hutch.contract import manifest as contract
-from hutch.contract.problems import StoreError
-from hutch_api.domain.layout import chunk_of, seal_of
+from hutch.contract import records as forms
+from hutch.contract.problems import NotFoundError, StoreError
+from hutch.contract.records import Edge, Pin, SealRecord
+from hutch.contract.wire.accounts import Scope
+from hutch.contract.wire.datasets import Right
+from hutch_api.domain.access import Actor
+from hutch_api.domain.layout import record_of, seal_of
+from hutch_api.services import access
 from hutch_api.services.work import Site
-from hutch_api.store.tables import File
+from hutch_api.store.tables import File, User
 
 CHUNK: Final = 10_000
 """Lines in one piece: about a megabyte."""
@@ -63,25 +68,38 @@ def write_pieces(
         )
         sha.update(text)
         manifest.append(_put(site, dataset, text))
-        pins.append(_put(site, dataset, b"".join(map(_pin, chunk))))
+        names = _names(site, chunk)
+        pins.append(_put(site, dataset, b"".join(_pin(f, names) for f in chunk)))
         done += len(chunk)
         tell(done)
     return Written(sha.hexdigest(), tuple(manifest), tuple(pins))
 
 
-def _pin(file: File) -> bytes:
-    pin = {
-        "path": file.path,
-        "version": file.version,
-        "crc64nvme": file.crc64nvme,
-        "confirmed": file.confirmed,
-    }
-    return contract.canonical_json(pin) + b"\n"
+def _names(site: Site, files: Iterable[File]) -> Mapping[UUID, str]:
+    with site.look() as work:
+        return {
+            user: work.session.get_one(User, user).name
+            for user in {f.committed_by for f in files}
+        }
+
+
+def _pin(file: File, names: Mapping[UUID, str]) -> bytes:
+    return forms.write_pin(
+        Pin(
+            path=file.path,
+            version=file.version,
+            crc64nvme=file.crc64nvme,
+            confirmed=file.confirmed,
+            intent=str(file.intent_id),
+            committed_at=file.committed_at.isoformat(),
+            committed_by=names[file.committed_by],
+        )
+    )
 
 
 def _put(site: Site, dataset: UUID, data: bytes) -> str:
     sha256 = hashlib.sha256(data).hexdigest()
-    site.objects.put_record(chunk_of(dataset, sha256), data)
+    site.objects.put_record(record_of(dataset, sha256), data)
     return sha256
 
 
@@ -91,7 +109,7 @@ def write_seal(
     written: Written,
     *,
     record: dict[str, Any],
-    about: dict[str, Any],
+    edges: tuple[Edge, ...],
 ) -> str:
     """Write the record from which a closed dataset is rebuilt; return its seal.
 
@@ -100,23 +118,21 @@ def write_seal(
         dataset: Which dataset.
         written: Its manifest and pins.
         record: What the seal covers, by ``contract.manifest.seal_record``.
-        about: What it does not cover: name, owner, times.
+        edges: Its parents, in the order in which they were named.
     """
-    seal = contract.seal(record)
-    document = {
-        "format": 1,
-        "instance": str(site.instance),
-        "record": record,
-        "seal": seal,
-        "manifest": written.manifest,
-        "pins": written.pins,
-        "about": about,
-    }
-    site.objects.put_record(seal_of(dataset), contract.canonical_json(document))
-    return seal
+    document = SealRecord(
+        instance=str(site.instance),
+        record=record,
+        seal=contract.seal(record),
+        edges=edges,
+        manifest=written.manifest,
+        pins=written.pins,
+    )
+    site.objects.put_record(seal_of(dataset), forms.write_seal(document))
+    return document.seal
 
 
-def read_seal(site: Site, dataset: UUID) -> dict[str, Any] | None:
+def read_seal(site: Site, dataset: UUID) -> SealRecord | None:
     """Read what ``write_seal`` wrote; None if it is not there.
 
     Raises:
@@ -126,15 +142,12 @@ def read_seal(site: Site, dataset: UUID) -> dict[str, Any] | None:
     if data is None:
         return None
     try:
-        document: dict[str, Any] = json.loads(data)
-        intact = contract.seal(document["record"]) == document["seal"]
-    except (ValueError, KeyError, TypeError):
-        intact = False
-    if not intact:
+        return forms.read_seal(data)
+    except ValueError as error:
         raise StoreError(
-            f"the seal record of dataset {dataset} is damaged", dataset=str(dataset)
-        )
-    return document
+            f"the seal record of dataset {dataset} is damaged: {error}",
+            dataset=str(dataset),
+        ) from error
 
 
 def read_manifest(site: Site, dataset: UUID) -> Iterator[bytes]:
@@ -149,15 +162,40 @@ def read_manifest(site: Site, dataset: UUID) -> Iterator[bytes]:
         raise StoreError(
             f"the seal record of dataset {dataset} is missing", dataset=str(dataset)
         )
-    return _pieces(site, dataset, document["manifest"])
+    return (read_piece(site, dataset, name) for name in document.manifest)
 
 
-def _pieces(site: Site, dataset: UUID, names: Iterable[str]) -> Iterator[bytes]:
-    for name in names:
-        data = site.objects.get_record(chunk_of(dataset, name))
-        if data is None or hashlib.sha256(data).hexdigest() != name:
-            raise StoreError(
-                f"piece {name} of dataset {dataset}'s manifest is missing or damaged",
-                dataset=str(dataset),
-            )
-        yield data
+def read_piece(site: Site, dataset: UUID, name: str) -> bytes:
+    """Read a piece of manifest or pins.
+
+    Raises:
+        StoreError: It is missing or damaged.
+    """
+    data = site.objects.get_record(record_of(dataset, name))
+    if data is None or not forms.is_piece(name, data):
+        raise StoreError(
+            f"piece {name} of the records of dataset {dataset} is missing or damaged",
+            dataset=str(dataset),
+        )
+    return data
+
+
+def show(site: Site, actor: Actor, dataset: UUID, name: str) -> bytes:
+    """Give a record as it lies in the store, damaged or not: the caller is to judge.
+
+    Raises:
+        NotFoundError: No such dataset for the actor, or it has no such record.
+        StoreUnavailableError: The store did not answer.
+    """
+    with site.look() as work:
+        access.find(work, actor, dataset, right=Right.READ, scope=Scope.READ)
+    data = None
+    if forms.is_record(name):
+        data = site.objects.get_record(record_of(dataset, name))
+    if data is None:
+        raise NotFoundError(
+            f"dataset {dataset} has no record {name[:100]!r}",
+            dataset=str(dataset),
+            record=name[:100],
+        )
+    return data

@@ -105,9 +105,9 @@ def _require_same_records(site: Site, row: Dataset) -> None:
     digest = contract.digest(entries(walk(site, row.id)))
     if (
         document is None
-        or document["instance"] != str(site.instance)
-        or document["seal"] != row.seal
-        or document["record"]["digest"] != digest
+        or document.instance != str(site.instance)
+        or document.seal != row.seal
+        or document.digest != digest
         or row.digest != digest
     ):
         raise StoreError(

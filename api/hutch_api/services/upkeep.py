@@ -22,6 +22,7 @@ from hutch.contract.steps import Step, reached
 from hutch.contract.wire.datasets import OperationKind
 from hutch_api.domain.layout import key_of
 from hutch_api.services import (
+    about,
     audit,
     closing,
     deletion,
@@ -248,5 +249,6 @@ CHORES: Final[tuple[Callable[[Site], bool], ...]] = (
     clear_ended_uploads,
     delete_superseded,
     sweep_due,
+    about.write_changed,
     forget_requests,
 )

@@ -20,6 +20,7 @@ from hutch.contract.wire.datasets import (
     Right,
     State,
 )
+from hutch.contract.wire.transfer import Fault
 from hutch_api.store.columns import (
     ByteOrdered,
     ExactJson,
@@ -62,12 +63,19 @@ class AccountState(StrEnum):
 
 
 class Instance(SQLModel, table=True):
-    """This installation; the same id lies in the bucket."""
+    """This installation; the same id lies in the bucket.
+
+    ``scrub_allowance`` is how many bytes the scrub may read, as of
+    ``scrub_refilled_at``; below 0 it has read ahead.
+    """
 
     id: UUID = Field(primary_key=True)
     created_at: datetime = Field(sa_type=UtcDateTime)
     probe: dict[str, Any] | None = Field(default=None, sa_type=JsonColumn)
     collected_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    rebuild_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    scrub_allowance: int = Field(default=0, sa_type=_BIG)
+    scrub_refilled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class User(SQLModel, table=True):
@@ -134,7 +142,14 @@ class Member(SQLModel, table=True):
 
 
 class Dataset(SQLModel, table=True):
-    """A dataset, or the tombstone of one."""
+    """A dataset, or the tombstone of one.
+
+    ``sweep_at`` and ``about_at`` say when work in the store is due. A round of the
+    scrub began at ``scrub_since``, and one worker has it until ``scrub_until``.
+
+    ``name_is_unique`` is set by an owner who sees all that they have. Whoever names or
+    gives a dataset without seeing the rest must not learn from a refusal what is there.
+    """
 
     __tablename__ = "datasets"
     __table_args__ = (
@@ -143,14 +158,15 @@ class Dataset(SQLModel, table=True):
             "owner_id",
             "name",
             unique=True,
-            sqlite_where=text("state != 'deleted'"),
-            postgresql_where=text("state != 'deleted'"),
+            sqlite_where=text("state != 'deleted' and name_is_unique"),
+            postgresql_where=text("state != 'deleted' and name_is_unique"),
         ),
         Index("datasets_newest", "created_at", "id"),
     )
 
     id: UUID = Field(primary_key=True)
     name: str
+    name_is_unique: bool = False
     owner_id: UUID = Field(foreign_key="users.id", index=True)
     creator_id: UUID = Field(foreign_key="users.id", index=True)
     type: str
@@ -171,6 +187,11 @@ class Dataset(SQLModel, table=True):
     deleted_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     sweep_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
     sweeps: int = 0
+    about_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    faults: int = 0
+    scrubbed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    scrub_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    scrub_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Input(SQLModel, table=True):
@@ -206,7 +227,10 @@ class Share(SQLModel, table=True):
 
 
 class File(SQLModel, table=True):
-    """A line of the manifest with its pin."""
+    """A line of the manifest with its pin.
+
+    ``checked_at`` is when the scrub read it last, ``fault`` what it found wrong then.
+    """
 
     __tablename__ = "files"
     __table_args__ = (Index("files_fold", "dataset_id", "fold", unique=True),)
@@ -220,6 +244,9 @@ class File(SQLModel, table=True):
     version: str
     intent_id: UUID
     confirmed: bool = False
+    confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    fault: Fault | None = Field(default=None, sa_type=one_of(Fault))
     committed_at: datetime = Field(sa_type=UtcDateTime)
     committed_by: UUID = Field(foreign_key="users.id")
 

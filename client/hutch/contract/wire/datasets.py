@@ -120,6 +120,8 @@ class DatasetOut:
         digest: Digest of the manifest; None until closed.
         seal: Seal; None until closed.
         right: What the caller may do with it.
+        scrubbed_at: When the server had read all of its files again; None until then.
+        faults: Number of files that it found corrupt, missing or unreadable.
     """
 
     id: UUID
@@ -144,6 +146,8 @@ class DatasetOut:
     seal: str | None = None
     closed_at: datetime | None = None
     deleted_at: datetime | None = None
+    scrubbed_at: datetime | None = None
+    faults: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

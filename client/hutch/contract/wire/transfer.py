@@ -44,6 +44,17 @@ class SignedRequest:
     expires_in: int
 
 
+class Fault(StrEnum):
+    """What the server found when it read a closed file again."""
+
+    CORRUPT = "corrupt"
+    """Its bytes are not those that are recorded."""
+    MISSING = "missing"
+    """The store does not have the version any more."""
+    UNREADABLE = "unreadable"
+    """The store has it, but fails to give it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOut:
     """A file of a dataset.
@@ -51,6 +62,8 @@ class FileOut:
     Attributes:
         version: Version id in the store; it is what readers get.
         confirmed: Somebody but the uploader has computed the same SHA-256.
+        confirmed_at: When that was done last; None if never, or before the close.
+        fault: What is wrong with it in the store; None if nothing is known.
     """
 
     path: str
@@ -61,6 +74,8 @@ class FileOut:
     confirmed: bool
     committed_at: datetime
     committed_by: str
+    confirmed_at: datetime | None = None
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

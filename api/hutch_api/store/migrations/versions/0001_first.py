@@ -56,6 +56,9 @@ def _instance() -> None:
         needed("created_at", TIME),
         optional("probe", JSON),
         optional("collected_at", TIME),
+        optional("rebuild_since", TIME),
+        needed("scrub_allowance", BIG),
+        optional("scrub_refilled_at", TIME),
     )
 
 
@@ -86,6 +89,7 @@ def _datasets() -> None:
         "datasets",
         key("id", ID),
         needed("name", TEXT),
+        needed("name_is_unique", FLAG),
         needed("owner_id", ID, sa.ForeignKey("users.id")),
         needed("creator_id", ID, sa.ForeignKey("users.id")),
         needed("type", TEXT),
@@ -106,16 +110,22 @@ def _datasets() -> None:
         optional("deleted_at", TIME),
         optional("sweep_at", TIME),
         needed("sweeps", INT),
+        optional("about_at", TIME),
+        needed("faults", INT),
+        optional("scrubbed_at", TIME),
+        optional("scrub_since", TIME),
+        optional("scrub_until", TIME),
     )
     op.create_index(
         "datasets_name",
         "datasets",
         ["owner_id", "name"],
         unique=True,
-        sqlite_where=sa.text("state != 'deleted'"),
-        postgresql_where=sa.text("state != 'deleted'"),
+        sqlite_where=sa.text("state != 'deleted' and name_is_unique"),
+        postgresql_where=sa.text("state != 'deleted' and name_is_unique"),
     )
     op.create_index("datasets_newest", "datasets", ["created_at", "id"])
+    op.create_index("ix_datasets_about_at", "datasets", ["about_at"])
     op.create_index("ix_datasets_creator_id", "datasets", ["creator_id"])
     op.create_index("ix_datasets_owner_id", "datasets", ["owner_id"])
     op.create_index("ix_datasets_state", "datasets", ["state"])
@@ -215,6 +225,9 @@ def _files() -> None:
         needed("version", TEXT),
         needed("intent_id", ID),
         needed("confirmed", FLAG),
+        optional("confirmed_at", TIME),
+        optional("checked_at", TIME),
+        optional("fault", WORD),
         needed("committed_at", TIME),
         needed("committed_by", ID, sa.ForeignKey("users.id")),
     )
