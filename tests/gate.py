@@ -1,35 +1,24 @@
 """A gate before the API: lets a test stop a client at a request it chooses."""
 
-import http.client
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import urlsplit
 
-PATIENCE_S = 120.0
+from tests.relay import PATIENCE_S, Answer, Relay, Request, running
 
 
-class Gate:
-    """Passes requests on, but for those that it holds.
-
-    Attributes:
-        url: Where clients find it.
-    """
+class Gate(Relay):
+    """Passes requests on, but for those that it holds."""
 
     def __init__(self, upstream: str) -> None:
-        self._upstream = urlsplit(upstream)
+        super().__init__(upstream)
         self._lock = threading.Lock()
         self._suffix: str | None = None
         self._free = 0
         self._cut = False
         self._waiting: list[Future[bool]] = []
         self._held = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def hold(self, suffix: str, *, after: int = 0) -> None:
         """Hold requests whose path ends so, once ``after`` of them have passed."""
@@ -47,22 +36,21 @@ class Gate:
         """Hang up on what is held, and on all that comes until it is opened."""
         self._decide(passes=False)
 
+    def treat(self, request: Request) -> Answer | None:
+        """Pass the request on, or hang up."""
+        return self.ask(request) if self._passes(request.path) else None
+
+    def stop(self) -> None:
+        """Serve no longer."""
+        self.cut()
+        super().stop()
+
     def _decide(self, *, passes: bool) -> None:
         with self._lock:
             self._suffix, self._cut = None, not passes
             waiting, self._waiting = self._waiting, []
         for one in waiting:
             one.set_result(passes)
-
-    def serve(self) -> None:
-        """Serve until ``stop``."""
-        self._server.serve_forever(poll_interval=0.05)
-
-    def stop(self) -> None:
-        """Serve no longer."""
-        self.cut()
-        self._server.shutdown()
-        self._server.server_close()
 
     def _passes(self, path: str) -> bool:
         """Wait here if the request is one to hold; tell whether it may go on."""
@@ -77,52 +65,9 @@ class Gate:
         self._held.set()
         return verdict.result(PATIENCE_S)
 
-    def _forward(self, handler: BaseHTTPRequestHandler) -> None:
-        length = int(handler.headers.get("Content-Length") or 0)
-        body = handler.rfile.read(length) if length else None
-        if not self._passes(urlsplit(handler.path).path):
-            handler.close_connection = True
-            return
-        upstream = http.client.HTTPConnection(self._upstream.netloc, timeout=PATIENCE_S)
-        headers = {k: v for k, v in handler.headers.items() if k != "Connection"}
-        upstream.request(handler.command, handler.path, body=body, headers=headers)
-        answer = upstream.getresponse()
-        content = answer.read()
-        handler.send_response_only(answer.status, answer.reason)
-        for name, value in answer.getheaders():
-            if name.lower() not in {"transfer-encoding", "connection"}:
-                handler.send_header(name, value)
-        if answer.getheader("Content-Length") is None:
-            handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
-        upstream.close()
-
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        gate = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def __getattr__(self, name: str) -> Any:
-                if name.startswith("do_"):
-                    return lambda: gate._forward(self)
-                raise AttributeError(name)
-
-            def log_message(self, *_args: Any) -> None:
-                """Say nothing."""
-
-        return Handler
-
 
 @contextmanager
 def gate(upstream: str) -> Iterator[Gate]:
     """Run a gate before an API."""
-    one = Gate(upstream)
-    thread = threading.Thread(target=one.serve, daemon=True)
-    thread.start()
-    try:
+    with running(Gate(upstream)) as one:
         yield one
-    finally:
-        one.stop()
-        thread.join()
