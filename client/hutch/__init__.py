@@ -19,9 +19,10 @@ from hutch.models import (
     PushReport,
     VerifyReport,
 )
+from hutch.sync.lineage import verify_lineage
 from hutch.sync.pulling import clone, pull
 from hutch.sync.pushing import push
-from hutch.sync.verifying import verify_dataset, verify_lineage, verify_workdir
+from hutch.sync.verifying import verify_dataset, verify_workdir
 from hutch.workdir.directory import (
     Workdir,
     find_workdir,

@@ -84,14 +84,15 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LineageCheck:
-    """One dataset of a lineage: recomputed from its manifest and its record.
+    """One dataset of a lineage: recomputed from its records.
 
     Attributes:
-        error: What does not agree; None if all does.
+        errors: All that does not agree, each with the ``thing`` and, for a file, the
+            ``path`` among its facts; empty if all does.
         skipped: Why it could not be recomputed; None if it was.
     """
 
     dataset: UUID
     name: str | None
-    error: HutchError | None = None
+    errors: tuple[HutchError, ...] = ()
     skipped: str | None = None

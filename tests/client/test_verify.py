@@ -120,9 +120,9 @@ def test_a_lineage_is_recomputed_up_to_its_roots(
     push(below, anna)
     child = _close(anna, below)
     checks = list(verify_lineage(anna, child))
-    assert [(c.dataset, c.error, c.skipped) for c in checks] == [
-        (child.id, None, None),
-        (parent.id, None, None),
+    assert [(c.dataset, c.errors, c.skipped) for c in checks] == [
+        (child.id, (), None),
+        (parent.id, (), None),
     ]
 
 
@@ -141,7 +141,7 @@ def test_what_may_not_be_read_is_skipped_and_said(
         right=Right.READ,
     )
     checks = list(verify_lineage(ben, ben.datasets.get(child.id)))
-    assert [c.error for c in checks] == [None] * len(checks)
+    assert [c.errors for c in checks] == [()] * len(checks)
     assert [c.skipped is None for c in checks if c.dataset == child.id] == [True]
     assert all(c.skipped for c in checks if c.dataset == parent.id)
 
@@ -152,4 +152,4 @@ def test_a_manifest_outlives_the_files(anna: Client, workdir: Workdir) -> None:
     dead = anna.datasets.get(dataset.id)
     assert dead.state is State.DELETED
     (check,) = verify_lineage(anna, dead)
-    assert (check.error, check.skipped) == (None, None)
+    assert (check.errors, check.skipped) == ((), None)

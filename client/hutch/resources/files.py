@@ -78,6 +78,20 @@ class Files:
         for line in self._connection.stream_lines(f"/v1/datasets/{dataset}/manifest"):
             yield read_line(line)
 
+    def record(self, dataset: UUID, name: str) -> bytes:
+        """Read a record of a closed dataset as it lies in the store.
+
+        Args:
+            dataset: Id of the dataset.
+            name: ``seal.json``, ``about.json``, or the SHA-256 of a piece.
+
+        Raises:
+            NotFoundError: There is no such record.
+        """
+        return self._connection.send(
+            "GET", f"/v1/datasets/{dataset}/records/{quote(name, safe='')}"
+        ).content
+
     def downloads(self, dataset: UUID, wanted: DownloadsIn) -> DownloadsOut:
         """Ask for the addresses of files."""
         return self._connection.call(

@@ -1,18 +1,16 @@
 """``verify``: recompute what the dataset says of itself."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from hutch.client import Client
-from hutch.contract import manifest
-from hutch.contract.problems import ForbiddenError, HutchError, NotFoundError
-from hutch.contract.wire.datasets import DatasetOut, LineageNode, State
+from hutch.contract.problems import HutchError
+from hutch.contract.wire.datasets import DatasetOut, State
 from hutch.contract.wire.transfer import Confirmation, ConfirmationsIn, FileOut
 from hutch.errors import CorruptDataError, LocalChangesError
-from hutch.models import LineageCheck, Problem, VerifyReport
+from hutch.models import Problem, VerifyReport
 from hutch.progress import Moved, Planned, Settled, Tell, ignore, one_by_one
 from hutch.transfer import downloads, pipeline
 from hutch.transfer.downloads import Fetcher, hash_file
@@ -202,85 +200,6 @@ class _RemoteCheck:
             if error is not None:
                 self.problems.append(Problem(file.path, error))
             self.tell(Settled(file.path, error))
-
-
-def verify_lineage(client: Client, dataset: DatasetOut) -> Iterator[LineageCheck]:
-    """Recompute digest and seal of a dataset and of all readable ancestors.
-
-    Every child names its parents' digests and seals, so that a change anywhere above
-    shows.
-
-    Yields:
-        One check for each, the dataset itself first.
-
-    Raises:
-        HutchError: Whatever stops it as a whole.
-    """
-    lineage = client.datasets.lineage(dataset.id)
-    above = [n for n in lineage.nodes if n.depth <= 0]
-    named: dict[UUID, set[tuple[str, str]]] = {}
-    for edge in lineage.edges:
-        named.setdefault(edge.parent, set()).add((edge.digest, edge.seal))
-    for node in sorted(above, key=lambda n: -n.depth):
-        yield _check(client, node, named.get(node.id, set()))
-    if lineage.truncated:
-        yield LineageCheck(
-            dataset=dataset.id,
-            name=None,
-            skipped="the lineage goes on further than the server shows; verify the "
-            "topmost ancestors by themselves",
-        )
-
-
-def _check(
-    client: Client, node: LineageNode, named: set[tuple[str, str]]
-) -> LineageCheck:
-    if node.name is None:
-        return LineageCheck(
-            dataset=node.id, name=None, skipped="you may not read this dataset"
-        )
-    try:
-        dataset = client.datasets.get(node.id)
-        if dataset.digest is None or dataset.seal is None:
-            return LineageCheck(
-                dataset=node.id, name=node.name, skipped=f"it is {dataset.state}"
-            )
-        digest = manifest.digest(client.files.manifest(node.id))
-        seal = manifest.seal(_record(dataset, digest))
-        _require_equal("digest", digest, dataset.digest, node)
-        _require_equal("seal", seal, dataset.seal, node)
-        for kept_digest, kept_seal in named:
-            _require_equal("digest kept by a child", kept_digest, digest, node)
-            _require_equal("seal kept by a child", kept_seal, seal, node)
-    except (NotFoundError, ForbiddenError) as e:
-        return LineageCheck(dataset=node.id, name=node.name, skipped=e.detail)
-    except ValueError as e:
-        error = CorruptDataError(f"The manifest of {node.name!r} is damaged: {e}.")
-        return LineageCheck(dataset=node.id, name=node.name, error=error)
-    except CorruptDataError as e:
-        return LineageCheck(dataset=node.id, name=node.name, error=e)
-    return LineageCheck(dataset=node.id, name=node.name)
-
-
-def _record(dataset: DatasetOut, digest: str) -> dict[str, object]:
-    return manifest.seal_record(
-        dataset=str(dataset.id),
-        type_name=dataset.type,
-        type_version=dataset.type_version,
-        attributes=dataset.attributes,
-        inputs=[manifest.Input(str(i.id), i.seal) for i in dataset.inputs],
-        run=None,
-        digest=digest,
-    )
-
-
-def _require_equal(what: str, found: str, recorded: str, node: LineageNode) -> None:
-    if found != recorded:
-        raise CorruptDataError(
-            f"The {what} of {node.name!r} ({node.id}) is {found}, but {recorded} is "
-            "recorded. Tell the owner and the facility.",
-            dataset=str(node.id),
-        )
 
 
 def _differs(path: str, how: str) -> Problem:

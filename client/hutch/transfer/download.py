@@ -1,15 +1,17 @@
 """Fetch bytes of one file, until they are here or will not come."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from hutch.contract.wire.transfer import SignedRequest
-from hutch.errors import TransferError
-from hutch.transfer.carrier import Carrier, CutError
+from hutch.errors import CorruptDataError, TransferError
+from hutch.transfer.carrier import Answer, Carrier, CutError
 from hutch.transfer.upload import ATTEMPTS, FIRST_PAUSE_S, LONGEST_PAUSE_S, REFUSED
 
 Take = Callable[[int, memoryview], None]
 """Is given the position in the file and the bytes there, in order."""
+_ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion"})
 _CUT_SHORT: Final = "The object store sent fewer bytes than it should"
 
 
@@ -45,9 +47,11 @@ def fetch(
     Raises:
         LostError: If the store answers nobody any more.
         TransferError: If the store does not send them.
+        CorruptDataError: If the store does not have them any more.
         OSError: If ``take`` raises it, as when the disk is full.
     """
     here, end, guarded = first, first + size, _guarded(take)
+    address = _Address(path, request, renew)
     pause, why, failures = FIRST_PAUSE_S, "", 0
 
     def arrived(block: memoryview) -> None:
@@ -59,7 +63,7 @@ def fetch(
     while here < end:
         before = here
         try:
-            answer = carrier.get(request, arrived, first=here, size=end - here)
+            answer = carrier.get(address.request, arrived, first=here, size=end - here)
         except CutError as e:
             why = e.detail
         except _TakeError as e:
@@ -68,8 +72,7 @@ def fetch(
             why = _CUT_SHORT
             if not answer.is_success:
                 why = f"The object store answered {answer.status} {answer.code}"
-            if answer.status == REFUSED:
-                request = renew()
+            address.answered(answer)
         if here == end:
             return
         # Bytes that arrived show that the store is alive: the count starts again.
@@ -79,6 +82,34 @@ def fetch(
             carrier.require_store()
             raise _failed(path, why)
         carrier.pause(pause)
+
+
+@dataclass(slots=True)
+class _Address:
+    """Where the bytes are fetched; another one where the store refuses this one."""
+
+    path: str
+    request: SignedRequest
+    renew: Callable[[], SignedRequest]
+    absent: bool = False
+
+    def answered(self, answer: Answer) -> None:
+        """Take the store's answer.
+
+        Raises:
+            CorruptDataError: The store does not have the version that the dataset
+                names, also when asked for the second time.
+        """
+        gone = answer.code in _ABSENT
+        if gone and self.absent:
+            raise CorruptDataError(
+                f"{self.path!r} is missing: the object store does not have the version "
+                "any more that the dataset names. Tell the owner and the facility.",
+                path=self.path,
+            )
+        self.absent = gone  # perhaps the dataset has another version by now
+        if gone or answer.status == REFUSED:
+            self.request = self.renew()
 
 
 def _failed(path: str, why: str) -> TransferError:

@@ -66,6 +66,7 @@ BODIES: Final[Mapping[str, Body]] = {
 }
 GIVEN: Final = {"kind": "user", "path": "a", "group": "team"}
 NAMES: Final = {
+    "GET /v1/datasets/{dataset}/records/{name}": {"name": "seal.json"},
     "PUT /v1/groups/{group}/members/{user}": {"user": "stranger"},
     "DELETE /v1/groups/{group}/members/{user}": {"user": "member"},
     "PUT /v1/datasets/{dataset}/shares/{kind}/{name}": {"name": "writer"},

@@ -15,7 +15,7 @@ from hutch.contract.wire.transfer import (
 )
 from hutch_api.http.endpoints import TEXT, Answer, Call, Endpoint, Text
 from hutch_api.http.resources.queries import Page
-from hutch_api.services import downloads, files
+from hutch_api.services import downloads, files, records
 
 _READABLE: Final = (errors.NotFoundError, errors.DeletedError)
 _IN_URLS: Final = ":/%#?=@[]!$&'()*+,;~"
@@ -67,6 +67,17 @@ def get_manifest(call: Call[None, None]) -> Answer:
     """
     text: Text = files.manifest(call.site, call.actor, call.id("dataset"))
     return Answer(text)
+
+
+def get_record(call: Call[None, None]) -> Answer:
+    """Read a record that a close left in the store, as it lies there.
+
+    ``seal.json`` names the pieces of manifest and pins by their SHA-256, ``about.json``
+    tells what the seal does not cover. Nothing is checked here: whoever verifies a
+    dataset hashes what comes, and need not believe the database.
+    """
+    dataset, name = call.id("dataset"), call.text("name")
+    return Answer(iter([records.show(call.site, call.actor, dataset, name)]))
 
 
 def sign_downloads(call: Call[DownloadsIn, None]) -> Answer:
@@ -122,6 +133,19 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
         answers={HTTPStatus.OK: Text},
         scope=Scope.READ,
         problems=(*_READABLE, errors.DatasetOpenError),
+        media_type=TEXT,
+    ),
+    Endpoint(
+        method="GET",
+        path="/v1/datasets/{dataset}/records/{name}",
+        handler=get_record,
+        answers={HTTPStatus.OK: Text},
+        scope=Scope.READ,
+        problems=(
+            errors.NotFoundError,
+            errors.StoreError,
+            errors.StoreUnavailableError,
+        ),
         media_type=TEXT,
     ),
     Endpoint(

@@ -2,8 +2,8 @@
 
 For a working directory (the default) the files here are read. For a dataset they are
 fetched from the store, nothing is written, and checksums that are right are recorded
-as confirmed. With --lineage digest and seal of the dataset and of all its ancestors
-are computed anew.
+as confirmed. With --lineage the records of the dataset and of all its ancestors are
+fetched and hashed, and what the server's database says is compared with them.
 """
 
 from argparse import ArgumentParser
@@ -21,7 +21,8 @@ from hutch.client import Client
 from hutch.contract.wire.datasets import DatasetOut
 from hutch.errors import NoWorkdirError
 from hutch.models import LineageCheck, VerifyReport
-from hutch.sync.verifying import verify_dataset, verify_lineage, verify_workdir
+from hutch.sync.lineage import verify_lineage
+from hutch.sync.verifying import verify_dataset, verify_workdir
 from hutch.workdir.directory import Workdir
 
 EPILOG = epilog(
@@ -118,8 +119,9 @@ def _verify(
 
 def _show_check(screen: Screen, check: LineageCheck) -> Exit:
     name = f"{check.name or 'a dataset that you may not read'} ({check.dataset})"
-    if check.error is not None:
-        screen.fail_file(name, check.error)
-        return exit_of(check.error)
+    if check.errors:
+        for error in check.errors:
+            screen.fail_file(check.name or name, error)
+        return max(exit_of(error) for error in check.errors)
     screen.say(f"{name}: {check.skipped or 'digest and seal are right'}")
     return Exit.OK
