@@ -1,6 +1,7 @@
 """The invariant below every test: database and store say the same."""
 
 from collections.abc import Collection, Iterator
+from uuid import UUID
 
 from sqlmodel import col, select
 
@@ -21,7 +22,11 @@ from hutch_api.store.tables import (
 
 
 def disagreements(
-    site: Site, *, foreign: bool = False, owners: Collection[str] | None = None
+    site: Site,
+    *,
+    foreign: bool = False,
+    owners: Collection[str] | None = None,
+    datasets: Collection[UUID] | None = None,
 ) -> list[str]:
     """Name everything in which store and database differ.
 
@@ -30,15 +35,18 @@ def disagreements(
         foreign: Other tools have written and deleted on purpose: versions that nobody
             knows, or that are gone, are no finding.
         owners: Look only at the datasets of these users; None looks at all.
+        datasets: Look only at these; None looks at all.
     """
     query = select(Dataset.id)
     if owners is not None:
         query = query.join(User, col(User.id) == col(Dataset.owner_id)).where(
             col(User.name).in_(owners)
         )
+    if datasets is not None:
+        query = query.where(col(Dataset.id).in_(datasets))
     with site.look() as work:
-        datasets = list(work.session.exec(query).all())
-    found = [line for d in datasets for line in _of_dataset(site, d, foreign=foreign)]
+        chosen = list(work.session.exec(query).all())
+    found = [line for d in chosen for line in _of_dataset(site, d, foreign=foreign)]
     return [*found, *_of_accounts(site)]
 
 

@@ -23,7 +23,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from hutch_api.store import migration
 from hutch_api.store.engine import make_engine
 from tests import servers
-from tests.servers import DatabaseServer, MissingServerError, StoreServer
+from tests.programs import MissingServerError
+from tests.servers import DatabaseServer, StoreServer
 
 # A busy machine is no defect: examples have no time limit. What CI tries is the same
 # every time; laptops try something new.

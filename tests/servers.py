@@ -13,12 +13,11 @@ import signal
 import socket
 import string
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -28,17 +27,14 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from hutch_api.ports.objects import Credentials
+from tests import programs
 
 StoreKind = Literal["seaweedfs", "minio"]
 REGION = "us-east-1"
-WEB_ORIGIN = "http://localhost:8400"
+WEB_ORIGIN = programs.WEB_ORIGIN
 
 _GRPC_OFFSET = 10_000
 """SeaweedFS opens a second port this far above each of its ports."""
-
-
-class MissingServerError(Exception):
-    """A program that the tests need is not installed; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,51 +129,8 @@ def seaweedfs() -> Iterator[StoreServer]:
     Raises:
         MissingServerError: If ``weed`` is not installed.
     """
-    beside = Path(sys.executable).with_name("weed")
-    weed = str(beside) if beside.exists() else shutil.which("weed")
-    if weed is None:
-        raise MissingServerError("weed (SeaweedFS)")
-    with scratch("weed") as directory:
-        (directory / "log").mkdir()
-        root = random_credentials()
-        ports = {
-            name: free_port(above=_GRPC_OFFSET)
-            for name in ("master", "volume", "filer", "s3", "admin")
-        }
-        environ = _keys("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", root) | {
-            f"WEED_JWT_{name}_KEY": secrets.token_hex(32)
-            for name in (
-                "SIGNING",
-                "SIGNING_READ",
-                "FILER_SIGNING",
-                "FILER_SIGNING_READ",
-            )
-        }
-        # A key of 255 bytes becomes a directory with ".versions" at its end.
-        environ["WEED_FILER_OPTIONS_MAX_FILE_NAME_LENGTH"] = "300"
-        command = [
-            weed,
-            f"-logdir={directory / 'log'}",
-            "mini",
-            f"-dir={directory}",
-            "-ip=127.0.0.1",
-            "-ip.bind=127.0.0.1",
-            *(f"-{name}.port={port}" for name, port in ports.items()),
-            "-webdav=false",
-            "-admin.ui=false",
-            "-s3.iam.readOnly=false",
-            "-master.telemetry=false",
-            "-s3.port.iceberg=0",
-            "-s3.port.lance=0",
-            f"-s3.allowedOrigins={WEB_ORIGIN}",
-            f"-filer.localSocket={directory / 'filer.sock'}",
-            f"-s3.localSocket={directory / 's3.sock'}",
-        ]
-        with _running(command, directory, environ) as process:
-            url = f"http://127.0.0.1:{ports['s3']}"
-            server = StoreServer("seaweedfs", url, root, process.pid)
-            _wait_until_writable(server, process, directory)
-            yield server
+    with killable("seaweedfs") as store:
+        yield store.server
 
 
 @contextmanager
@@ -188,29 +141,76 @@ def minio() -> Iterator[StoreServer]:
         MissingServerError: If ``minio`` is neither named by ``HUTCH_MINIO`` nor on
             the path nor in the cache where ``make minio`` puts it.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    built = cache / "hutch/bin/minio"
-    program = (
-        os.environ.get("HUTCH_MINIO")
-        or shutil.which("minio")
-        or (str(built) if built.exists() else None)
-    )
-    if program is None:
-        raise MissingServerError("minio (make minio builds it)")
-    with scratch("minio") as directory:
-        root = random_credentials()
-        address = f"127.0.0.1:{free_port()}"
-        environ = _keys("MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", root) | {
-            "MINIO_API_STALE_UPLOADS_EXPIRY": "192h",
-            "MINIO_API_CORS_ALLOW_ORIGIN": WEB_ORIGIN,
-            "MINIO_BROWSER": "off",
-            "MINIO_UPDATE": "off",
-        }
-        command = [program, "server", "--address", address, str(directory / "data")]
-        with _running(command, directory, environ) as process:
-            server = StoreServer("minio", f"http://{address}", root, process.pid)
-            _wait_until_writable(server, process, directory)
-            yield server
+    with killable("minio") as store:
+        yield store.server
+
+
+@dataclass(slots=True)
+class KillableStore:
+    """A store that may be killed, and started again on its data and its port.
+
+    Attributes:
+        server: As it runs now, or ran until it was killed.
+    """
+
+    server: StoreServer
+    _command: list[str]
+    _directory: Path
+    _environ: Mapping[str, str]
+    _running: ExitStack = field(default_factory=ExitStack)
+
+    def start(self) -> None:
+        """Start it, and wait until it takes a write."""
+        process = self._running.enter_context(
+            _running(self._command, self._directory, self._environ)
+        )
+        self.server = replace(self.server, pid=process.pid)
+        _wait_until_writable(self.server, process, self._directory)
+
+    def kill(self) -> None:
+        """Kill it; it is gone when this returns."""
+        os.kill(self.server.pid, signal.SIGKILL)
+        self.stop()
+
+    def stop(self) -> None:
+        """End it."""
+        self._running.close()
+
+
+@contextmanager
+def killable(kind: StoreKind) -> Iterator[KillableStore]:
+    """Run a store that a test may kill.
+
+    Raises:
+        MissingServerError: If its program is not installed.
+    """
+    make = {"seaweedfs": _seaweedfs, "minio": _minio}[kind]
+    with scratch(kind) as directory:
+        store = make(directory, random_credentials())
+        try:
+            store.start()
+            yield store
+        finally:
+            store.stop()
+
+
+def _seaweedfs(directory: Path, root: Credentials) -> KillableStore:
+    weed = programs.find_weed()
+    (directory / "log").mkdir()
+    names = ("master", "volume", "filer", "s3", "admin")
+    ports = {name: free_port(above=_GRPC_OFFSET) for name in names}
+    command = programs.weed_command(weed, directory, ports)
+    environ = programs.weed_environ(root)
+    server = StoreServer("seaweedfs", f"http://127.0.0.1:{ports['s3']}", root, pid=0)
+    return KillableStore(server, command, directory, environ)
+
+
+def _minio(directory: Path, root: Credentials) -> KillableStore:
+    address = f"127.0.0.1:{free_port()}"
+    command = programs.minio_command(programs.find_minio(), directory, address)
+    environ = programs.minio_environ(root)
+    server = StoreServer("minio", f"http://{address}", root, pid=0)
+    return KillableStore(server, command, directory, environ)
 
 
 @contextmanager
@@ -220,7 +220,10 @@ def postgresql() -> Iterator[DatabaseServer]:
     Raises:
         MissingServerError: If neither the path nor Debian's packages have it.
     """
-    initdb, postgres = _postgres_program("initdb"), _postgres_program("postgres")
+    initdb, postgres = (
+        programs.find_postgresql("initdb"),
+        programs.find_postgresql("postgres"),
+    )
     user = "nobody" if os.geteuid() == 0 else None  # it refuses to run as root
     with scratch("pg") as directory:
         if user:
@@ -261,19 +264,6 @@ def _is_free(port: int) -> bool:
         except OSError:
             return False
         return True
-
-
-def _keys(key_id: str, secret: str, root: Credentials) -> dict[str, str]:
-    return {key_id: root.key_id, secret: root.secret}
-
-
-def _postgres_program(name: str) -> str:
-    if found := shutil.which(name):
-        return found
-    packaged = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    if not packaged:
-        raise MissingServerError(f"{name} (PostgreSQL)")
-    return str(packaged[-1])
 
 
 @contextmanager
