@@ -95,7 +95,8 @@ def test_a_store_that_was_set_up_passes(report: Report) -> None:
     assert report.missing == ()
     assert report.passed
     assert report.rights["reader identity"] == ("read files", "read versions")
-    assert report.rights["put account"] == ("write files",)
+    by_header = {"write files"}  # takes the secret; SeaweedFS lets it through
+    assert {*report.rights["put account"]} - by_header == {"write files by a URL"}
 
 
 def test_the_probe_leaves_nothing_behind(crippled: Ready) -> None:
@@ -199,7 +200,7 @@ def test_put_accounts_that_can_do_more_are_named(
     expected = {"account-prefix", "put-account-rights", "server-identity-rights"}
     if store_server.kind == "minio":  # SeaweedFS refuses these whatever is allowed
         expected |= {"copy-source", "unsigned-trailer", "unsigned-part"}
-        expected |= {"account-retention"}
+        expected |= {"account-retention", "unsigned-version"}
     assert expected <= missing(report)
     with pytest.raises(StoreError, match="account-prefix") as caught:
         require_passed(report)

@@ -236,10 +236,15 @@ class Bench:
         answer = self.server.put_object(Bucket=self.buckets.data, Key=key, Body=data)
         return answer.get("VersionId", "null")
 
-    def read(self, key: str) -> bytes | None:
-        """Read by the server's identity; None if nothing is there."""
+    def read(self, key: str, version: str | None = None) -> bytes | None:
+        """Read by the server's identity, the latest unless told; None if not there."""
+        bucket = self.buckets.data
         try:
-            answer = self.server.get_object(Bucket=self.buckets.data, Key=key)
+            answer = (
+                self.server.get_object(Bucket=bucket, Key=key, VersionId=version)
+                if version
+                else self.server.get_object(Bucket=bucket, Key=key)
+            )
         except ClientError as refusal:
             if status_of(refusal) == 404:  # noqa: PLR2004 -- not found
                 return None

@@ -35,6 +35,10 @@ _OUTSIDE: Final = (
     "use a release of MinIO or SeaweedFS that docs/explanation/store.md names: on "
     "this store whoever may push to one dataset can change others"
 )
+_IN_PLACE: Final = (
+    "use a release of MinIO or SeaweedFS that docs/explanation/store.md names: on "
+    "this store a request that began before a close can change a closed file"
+)
 
 
 def _copy_source(bench: Bench) -> str | None:
@@ -84,6 +88,28 @@ def _unsigned_part(bench: Bench) -> str | None:
     for key_id in ids:
         if _send_unsigned(bench, key, key_id, by_query=True, query=query).ok:
             return "a part was taken outside the prefix, unsigned"
+    return None
+
+
+def _unsigned_version(bench: Bench) -> str | None:
+    key = bench.new_key()
+    version = bench.write(key, b"pinned")
+    _send_unsigned(
+        bench,
+        key,
+        bench.account.key_id,
+        by_query=True,
+        query=f"&versionId={quote(version, safe='')}",
+    )
+    if bench.read(key, version) != b"pinned":
+        return "the put account's key id was enough to change a version in its place"
+    archive = _archive([key.removeprefix(bench.inside)], version=version)
+    into = {"x-amz-meta-minio-snowball-prefix": bench.inside}
+    for unpack in _EXTRACT:
+        signed = bench.sign_put(f"{bench.new_key()}.tar", archive)
+        bench.send(signed, archive, add={**unpack, **into})
+    if bench.read(key, version) != b"pinned":
+        return "an archive that was sent changed a version in its place"
     return None
 
 
@@ -140,12 +166,14 @@ def _archives(bench: Bench) -> str | None:
     return None
 
 
-def _archive(names: list[str]) -> bytes:
+def _archive(names: list[str], *, version: str | None = None) -> bytes:
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w") as archive:
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as archive:
         for name in names:
             member = tarfile.TarInfo(name)
             member.size = 1
+            if version is not None:
+                member.pax_headers = {"minio.versionId": version}
             archive.addfile(member, io.BytesIO(b"x"))
     return content.getvalue()
 
@@ -245,6 +273,12 @@ CHECKS: Final = (
         means="a key id without its secret sends no part outside its prefix",
         remedy=f"{_OUTSIDE}; where a guessable key id was enough, change that id",
         run=_unsigned_part,
+    ),
+    Check(
+        name="unsigned-version",
+        means="nobody who may write replaces a version that is there",
+        remedy=_IN_PLACE,
+        run=_unsigned_version,
     ),
     Check(
         name="archives",
