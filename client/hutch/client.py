@@ -3,7 +3,7 @@
 from typing import Final, Self
 from uuid import UUID
 
-from hutch.connection import Connection
+from hutch.connection import Connection, Waiting, ignore
 from hutch.contract.problems import NotFoundError
 from hutch.contract.wire.datasets import DatasetOut, TypeList
 from hutch.errors import AmbiguousError
@@ -23,6 +23,7 @@ def connect(
     token: str | None = None,
     insecure: bool = False,
     timeout_s: float = 60.0,
+    waiting: Waiting = ignore,
 ) -> "Client":
     """Make a client of a server; nothing is sent yet.
 
@@ -31,11 +32,17 @@ def connect(
         token: Token of the caller; None until ``client.account.log_in``.
         insecure: Allow plain http beyond this machine.
         timeout_s: Seconds to wait for an answer.
+        waiting: Is told the address when a server that has answered before is gone;
+            it is waited for half a minute.
 
     Raises:
         InsecureUrlError: If the address is plain http beyond this machine.
     """
-    return Client(Connection(url, token=token, insecure=insecure, timeout_s=timeout_s))
+    return Client(
+        Connection(
+            url, token=token, insecure=insecure, timeout_s=timeout_s, waiting=waiting
+        )
+    )
 
 
 class Client:

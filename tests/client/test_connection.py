@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from hutch import connect, connection
+from hutch.connection import Connection
 from hutch.contract.problems import (
     BadCredentialsError,
     DatasetClosedError,
@@ -136,6 +137,64 @@ def test_something_else_at_the_address_is_named_as_such() -> None:
         pytest.raises(ServerAnswerError, match=r"127\.0\.0\.1"),
     ):
         client.groups.list()
+
+
+@pytest.fixture
+def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let waiting take no time, and note how long it would have been."""
+    found: list[float] = []
+    monkeypatch.setattr(Connection, "_rest", lambda _self, s: found.append(s))
+    return found
+
+
+def test_a_server_that_restarts_is_waited_for_and_that_is_said_once(
+    rests: list[float],
+) -> None:
+    answers = [Said(200, GROUPS), *[Said(503)] * 8, Said(200, GROUPS), Said(503)]
+    told: list[str] = []
+    with saying(lambda _a: answers.pop(0)) as script:
+        with connect(script.url, waiting=told.append) as client:
+            client.groups.list()
+            client.groups.list()
+        assert told == [script.url]
+    assert len(rests) == 8
+
+
+def test_a_server_that_does_not_come_back_is_given_up_after_half_a_minute(
+    rests: list[float],
+) -> None:
+    answers = [Said(200, GROUPS)]
+    gone = Said(503)
+    with (
+        saying(lambda _a: answers.pop() if answers else gone) as script,
+        connect(script.url) as client,
+    ):
+        client.groups.list()
+        with pytest.raises(ServerUnavailableError):
+            client.groups.list()
+    assert 15 < sum(rests) < 40
+
+
+def test_a_server_that_never_answered_is_given_up_soon(rests: list[float]) -> None:
+    told: list[str] = []
+    with (
+        connect(f"http://127.0.0.1:{free_port()}", waiting=told.append) as client,
+        pytest.raises(ServerUnavailableError),
+    ):
+        client.groups.list()
+    assert sum(rests) < 4
+    assert told == []
+
+
+def test_what_nobody_heard_is_repeated_though_it_is_not_safe(
+    rests: list[float],
+) -> None:
+    with (
+        connect(f"http://127.0.0.1:{free_port()}") as client,
+        pytest.raises(ServerUnavailableError),
+    ):
+        client.datasets.close(uuid4(), CloseIn())
+    assert len(rests) > 1
 
 
 def test_nobody_there_is_named_as_such() -> None:

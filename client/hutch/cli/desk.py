@@ -49,7 +49,12 @@ class Desk:
             NotLoggedInError: If nobody is.
         """
         held = self.credential(url)
-        with connect(held.url, token=held.token, insecure=held.insecure) as client:
+        with connect(
+            held.url,
+            token=held.token,
+            insecure=held.insecure,
+            waiting=lambda server: self.screen.note(f"waiting for {server} …"),
+        ) as client:
             yield client
 
     @contextmanager

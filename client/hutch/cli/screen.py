@@ -46,7 +46,12 @@ class Screen:
         stderr: TextIO | None = None,
     ) -> None:
         self.json, self.quiet = json, quiet
-        self._stdout, self._stderr = stdout or sys.stdout, stderr or sys.stderr
+        self._stdout, self._given_stderr = stdout or sys.stdout, stderr
+
+    @property
+    def _stderr(self) -> TextIO:
+        # Looked up each time: a bar on the terminal puts itself in between.
+        return self._given_stderr or sys.stderr
 
     @property
     def is_terminal(self) -> bool:
