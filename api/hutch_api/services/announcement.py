@@ -261,7 +261,7 @@ def _decide(
     if not context.force and not _is_own(file, item, known):
         require_base(path, file, item.base, known=known.names)
     if live is not None:
-        if live.push_id == push.id and _same(live, item):
+        if live.push_id == push.id and _same(live, item) and _is_opened(live):
             live.touched_at = work.now
             outcome.intent = live
             return
@@ -299,6 +299,15 @@ def _is_own(file: File | None, item: UploadIn, known: Known) -> bool:
     if file is None or file.intent_id not in known.own:
         return False
     return (file.size, file.crc64nvme) != (item.size, item.crc64nvme)
+
+
+def _is_opened(live: Intent) -> bool:
+    """Tell whether an intent can be gone on with.
+
+    One that is still new belongs to a request that opens its upload, or died over it.
+    Another upload for the same intent would leave the first one without a row.
+    """
+    return live.state is not IntentState.NEW
 
 
 def _same(live: Intent, item: UploadIn) -> bool:

@@ -5,6 +5,7 @@ does the rest in steps that any worker can repeat: end what can still write, com
 the store with the manifest, write the records, and commit ``closed``.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
@@ -32,6 +33,7 @@ from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import prefix_of
 from hutch_api.domain.lifecycle import require_open
 from hutch_api.domain.types import validate_attributes
+from hutch_api.ports.objects import Version
 from hutch_api.services import (
     about,
     access,
@@ -62,6 +64,8 @@ from hutch_api.store.tables import (
 )
 
 _ABSENT: Final = {Oddity.MISSING, Oddity.HIDDEN}
+_DECIDED: Final = "closed_at"
+"""Option of an operation: when it was decided that the dataset is closed."""
 _DROPPABLE: Final = {Oddity.ADDED, Oddity.OVERWRITTEN, Oddity.DELETED}
 
 
@@ -154,10 +158,9 @@ def proceed(site: Site, operation: Operation) -> None:
     store_accounts.settle(site, dataset)
     end_uploads(site, dataset)
     reached(Step.CLOSE_FENCED)
-    reasons = _tidy(site, operation)
+    closed_at = _decided(operation) or _compare(site, operation)
     reached(Step.CLOSE_COMPARED)
-    if reasons:
-        _reopen(site, operation, reasons)
+    if closed_at is None:
         return
     written = records.write_pieces(
         site,
@@ -166,7 +169,6 @@ def proceed(site: Site, operation: Operation) -> None:
         tell=partial(operations.advance, site, operation.id),
     )
     reached(Step.PIECES_WRITTEN)
-    closed_at = site.clock()
     with site.look() as work:
         row = work.session.get_one(Dataset, dataset)
         record, edges = _describe(work, row, written.digest)
@@ -185,10 +187,19 @@ def proceed(site: Site, operation: Operation) -> None:
     reached(Step.CLOSED_WRITTEN)
 
 
+def _compare(site: Site, operation: Operation) -> datetime | None:
+    """Compare the store with the manifest and decide; as ``_decide``."""
+    try:
+        return _decide(site, operation, _tidy(site, operation))
+    except operations.EndedError:
+        return None
+
+
 def _tidy(site: Site, operation: Operation) -> list[dict[str, Any]]:
     """Make the listing equal the manifest, or tell what stands against it.
 
     Raises:
+        EndedError: Others have ended the operation meanwhile.
         StoreError: Whatever is deleted, the store goes on listing more.
     """
     dataset = operation.dataset_id
@@ -198,7 +209,7 @@ def _tidy(site: Site, operation: Operation) -> list[dict[str, Any]]:
             walk(site, dataset),
             site.objects.versions(prefix_of(dataset)),
             is_dead=dead_of(site, dataset),
-            remove=partial(delete_versions, site),
+            remove=partial(_remove, site, operation.id),
             takes=_DROPPABLE if operation.options.get("drop") else (),
             tell=partial(operations.advance, site, operation.id),
         )
@@ -210,6 +221,17 @@ def _tidy(site: Site, operation: Operation) -> list[dict[str, Any]]:
         f"the store goes on listing more below dataset {dataset} than was left there",
         dataset=str(dataset),
     )
+
+
+def _remove(site: Site, operation: UUID, versions: Sequence[Version]) -> None:
+    """Delete versions that were listed while the dataset was closing.
+
+    Whoever was slow may have listed what was pushed after others had refused the
+    close. What was listed before a look that finds the operation running was not.
+    """
+    if versions:
+        operations.require_running(site, operation)
+        delete_versions(site, versions)
 
 
 def _reasons(found: Comparison) -> list[dict[str, Any]]:
@@ -231,19 +253,42 @@ def _reasons(found: Comparison) -> list[dict[str, Any]]:
     ]
 
 
-def _reopen(site: Site, operation: Operation, reasons: list[dict[str, Any]]) -> None:
+def _decide(
+    site: Site, operation: Operation, reasons: list[dict[str, Any]]
+) -> datetime | None:
+    """Decide a close, once: back to open, or forward to closed and nowhere else.
+
+    Records are written only after that, so that nobody who was slow replaces those
+    of a later close. The time is part of it: all who go on write the same.
+
+    Returns:
+        When it was decided that the dataset is closed; None if it is not, or was
+        ended by others.
+    """
     with site.begin() as work:
-        row = _closing(work, operation.dataset_id)
-        if row is None:
-            return
+        row = work.session.get_one(Dataset, operation.dataset_id, with_for_update=True)
+        current = operations.lock_running(work, operation.id)
+        if current is None:
+            return None
+        if (decided := _decided(current)) is not None:
+            return decided
+        if not reasons:
+            current.options = {**current.options, _DECIDED: work.now.isoformat()}
+            return work.now
         refusal = _refusal(row.name, reasons)
-        if operations.end(work, operation.id, problem=to_problem(refusal)) is None:
-            return
+        operations.end(work, current.id, problem=to_problem(refusal))
         row.state = State.OPEN
         actor = operations.actor_of(work, operation)
         audit.record(
             work, actor, "close-refused", row.id, paths=[r["path"] for r in reasons]
         )
+    return None
+
+
+def _decided(operation: Operation) -> datetime | None:
+    """Tell when it was decided that a dataset is closed; None if it was not yet."""
+    at = operation.options.get(_DECIDED)
+    return None if at is None else datetime.fromisoformat(at)
 
 
 def _describe(
@@ -276,8 +321,9 @@ def _commit(
     described: About,
 ) -> None:
     with site.begin() as work:
-        row = _closing(work, operation.dataset_id)
-        if row is None or operations.end(work, operation.id) is None:
+        row = work.session.get_one(Dataset, operation.dataset_id, with_for_update=True)
+        if operations.end(work, operation.id) is None:
+            about.changed(work, row)  # this one's record may have replaced a later one
             return
         row.state = State.CLOSED
         row.digest, row.seal = digest, seal
@@ -290,12 +336,3 @@ def _commit(
         audit.record(
             work, actor, "closed", row.id, files=row.files, digest=digest, seal=seal
         )
-
-
-def _closing(work: Work, dataset: UUID) -> Dataset | None:
-    """Lock a dataset that is still closing; None if another worker was faster."""
-    return work.session.exec(
-        select(Dataset)
-        .where(Dataset.id == dataset, Dataset.state == State.CLOSING)
-        .with_for_update()
-    ).first()

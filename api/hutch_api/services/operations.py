@@ -40,6 +40,10 @@ RETRY: Final = timedelta(seconds=10)
 """How long a store that failed is left alone."""
 
 
+class EndedError(Exception):
+    """Others have ended the operation that somebody slow goes on with."""
+
+
 def get_operation(work: Work, actor: Actor, operation: UUID) -> OperationOut:
     """Tell how far an operation is.
 
@@ -172,14 +176,32 @@ def hand_over(site: Site, operation: UUID, why: HutchError) -> None:
         )
 
 
+def require_running(site: Site, operation: UUID) -> None:
+    """Stop whoever goes on with an operation that has ended.
+
+    Raises:
+        EndedError: It has.
+    """
+    with site.look() as work:
+        row = work.session.get_one(Operation, operation)
+    if row.state is not OperationState.RUNNING:
+        raise EndedError
+
+
+def lock_running(work: Work, operation: UUID) -> Operation | None:
+    """Lock an operation and see it as it is now; None if it has ended."""
+    row = work.session.exec(
+        select(Operation).where(Operation.id == operation).with_for_update()
+    ).one()
+    return row if row.state is OperationState.RUNNING else None
+
+
 def end(
     work: Work, operation: UUID, *, problem: dict[str, Any] | None = None
 ) -> Operation | None:
     """End an operation, well or with a problem; None if it had ended before."""
-    row = work.session.exec(
-        select(Operation).where(Operation.id == operation).with_for_update()
-    ).one()
-    if row.state is not OperationState.RUNNING:
+    row = lock_running(work, operation)
+    if row is None:
         return None
     row.state = OperationState.FAILED if problem else OperationState.DONE
     row.problem = problem

@@ -130,29 +130,36 @@ def end_uploads(site: Site, dataset: UUID) -> None:
         end_upload(site, intent)
 
 
-def end_upload(site: Site, intent: Intent) -> None:
+def end_upload(site: Site, intent: Intent) -> bool:
     """Abort the multipart upload of an ended intent; one that is gone is fine.
 
     An intent that ended before its upload's id was noted may have one all the same:
-    it is found by its key, unless another intent may be opening one there now.
+    it is found by its key. Listed first and looked up then, an upload that no live
+    intent names is nobody's, unless one is being opened there now.
+
+    Returns:
+        Whether nothing is left of it; else it is to be tried again later.
     """
     if intent.verb is not Verb.MULTIPART:
-        return
+        return True
     key = key_of(intent.dataset_id, intent.path)
     if intent.upload is not None:
         site.objects.abort_upload(key, intent.upload)
-        return
+        return True
+    listed = site.objects.uploads(key)
     with site.look() as work:
         live = work.session.exec(
-            select(Intent.id).where(
+            select(Intent.upload).where(
                 Intent.dataset_id == intent.dataset_id,
                 Intent.path == intent.path,
                 col(Intent.state).in_(LIVE_INTENTS),
             )
-        ).first()
-    if live is None:
-        for upload in site.objects.uploads(key):
-            site.objects.abort_upload(key, upload)
+        ).all()
+    if None in live:
+        return False
+    for upload in set(listed).difference(live):
+        site.objects.abort_upload(key, upload)
+    return True
 
 
 def end_upload_now(site: Site, intent: Intent) -> None:

@@ -161,12 +161,11 @@ def clear_ended_uploads(site: Site) -> bool:
         ).all()
     for intent in ended:
         try:
-            _clear(site, intent)
+            cleared = _clear(site, intent)
         except HutchError as error:
             _note(f"upload {intent.id}", error)
             cleared = False
         else:
-            cleared = True
             reached(Step.REMAINS_CLEARED)
         with site.begin() as work:  # what failed comes up again behind the others
             row = work.session.get_one(Intent, intent.id)
@@ -174,12 +173,14 @@ def clear_ended_uploads(site: Site) -> bool:
     return bool(ended)
 
 
-def _clear(site: Site, intent: Intent) -> None:
-    end_upload(site, intent)
+def _clear(site: Site, intent: Intent) -> bool:
+    """Remove what is there; tell whether nothing more can be."""
+    ended = end_upload(site, intent)
     key = key_of(intent.dataset_id, intent.path)
     listed = takewhile(lambda v: v.key == key, site.objects.versions(key))
     own = [v for v in listed if not v.is_marker and is_ours(site, intent, v)]
     delete_versions(site, own)
+    return ended
 
 
 def delete_superseded(site: Site) -> bool:

@@ -143,15 +143,14 @@ def _open_uploads(site: Site, outcomes: Iterable[Announced]) -> None:
     with site.begin() as work:
         for intent, upload in made:
             row = work.session.get_one(Intent, intent.id, with_for_update=True)
-            if row.upload is None:
-                row.upload = upload
+            row.upload = upload
             if row.state is IntentState.NEW:
                 row.state = IntentState.URL
             intent.upload, intent.state = row.upload, row.state
-            if row.upload != upload or row.state not in LIVE_INTENTS:
+            if row.state not in LIVE_INTENTS:
                 late.append((intent, upload))
     reached(Step.UPLOAD_WRITTEN)
-    for intent, upload in late:  # ended meanwhile, or opened by a request beside
+    for intent, upload in late:  # ended meanwhile
         site.objects.abort_upload(key_of(intent.dataset_id, intent.path), upload)
 
 
