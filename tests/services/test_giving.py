@@ -1,6 +1,7 @@
 """Giving a dataset to another owner."""
 
 from dataclasses import replace
+from unittest.mock import ANY
 from uuid import uuid4
 
 import pytest
@@ -65,10 +66,23 @@ def test_a_dataset_is_not_given_into_a_name_that_is_taken(
     world: World, anna: Actor, ben: Actor
 ) -> None:
     made = world.create(anna, "scan")
-    world.create(ben, "scan")
+    there = world.create(ben, "scan").id
+    world.share(ben, there, "user:anna")
     with pytest.raises(NameTakenError):
         give(world, anna, made, "ben")
     assert world.see(anna, made.id).owner == "anna"
+
+
+def test_giving_tells_nothing_of_a_name_that_one_does_not_see(
+    world: World, anna: Actor, ben: Actor
+) -> None:
+    made = world.create(anna, "scan")
+    world.create(ben, "scan")
+    after = give(world, anna, made, "ben")
+    assert after == replace(made, owner="ben", right=Right.READ, updated_at=ANY)
+    assert world.names(ben) == ["scan", "scan"]
+    with pytest.raises(NameTakenError):
+        world.create(ben, "scan")
 
 
 def test_a_dataset_is_given_to_somebody_who_is_there(

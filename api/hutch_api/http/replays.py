@@ -5,8 +5,9 @@ from typing import Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 from hutch.contract.problems import IdempotencyError
+from hutch.contract.wire.accounts import Scope
 from hutch_api.http.endpoints import Call
-from hutch_api.services import idempotency
+from hutch_api.services import access, idempotency
 from hutch_api.services.work import Work
 
 _NAME: Final = "Idempotency-Key"
@@ -35,6 +36,7 @@ def make_once(
     work: Work,
     call: Call[Any, Any],
     *,
+    scope: Scope,
     make: Callable[[], M],
     again: Callable[[UUID], M],
 ) -> M:
@@ -44,14 +46,16 @@ def make_once(
         work: The transaction; what is made and the note of its key live and die
             together.
         call: The request.
+        scope: What the token needs, also to hear the answer again.
         make: Makes it.
         again: Fetches it by its id.
 
     Raises:
+        TokenInsufficientError: The token lacks the scope.
         IdempotencyError: The key came with another request.
         InvalidInputError: It is no key.
     """
-    known = _claim(work, call)
+    known = _claim(work, call, scope)
     if known is not None:
         return again(UUID(known))
     made = make()
@@ -63,6 +67,7 @@ def make_never_again(
     work: Work,
     call: Call[Any, Any],
     *,
+    scope: Scope,
     make: Callable[[], T],
     made: Callable[[T], UUID],
 ) -> T:
@@ -71,14 +76,16 @@ def make_never_again(
     Args:
         work: The transaction.
         call: The request.
+        scope: What the token needs.
         make: Makes it.
         made: Tells its id.
 
     Raises:
+        TokenInsufficientError: The token lacks the scope.
         IdempotencyError: The key was used before.
         InvalidInputError: It is no key.
     """
-    known = _claim(work, call)
+    known = _claim(work, call, scope)
     if known is not None:
         raise IdempotencyError(
             "this request was answered before, and its answer held a secret that is "
@@ -90,7 +97,8 @@ def make_never_again(
     return fresh
 
 
-def _claim(work: Work, call: Call[Any, Any]) -> str | None:
+def _claim(work: Work, call: Call[Any, Any], scope: Scope) -> str | None:
+    access.require_scope(call.actor, scope)
     key = call.headers.get(_NAME)
     if key is None:
         return None

@@ -85,17 +85,14 @@ def find(
         ForbiddenError: The actor may read it, but not do this.
     """
     require_scope(actor, scope)
+    row, given = _reached(work, actor, dataset)
     if lock:
-        # A statement that waits for a lock sees the rights of before its wait.
+        # Not before it is known to be there for the actor: whoever may not read it
+        # would hold up those who do, and see by their own waiting that it exists.
         lock_datasets(work, [dataset])
-        _require_active(work, actor)
-    query = select(Dataset, right_of(actor)).where(
-        Dataset.id == dataset, granted(actor)
-    )
-    found = work.session.exec(query).first()
-    if found is None:
-        raise NotFoundError(f"there is no dataset {dataset}", dataset=str(dataset))
-    row, given = found
+        # A statement that waits for a lock sees the rights of before its wait.
+        require_active(work, actor)
+        row, given = _reached(work, actor, dataset)
     if not holds(None if given is None else Right(given), right):
         raise ForbiddenError(
             f"you have the right '{given}' on {row.name}; this needs '{right}'",
@@ -105,26 +102,49 @@ def find(
     return row
 
 
-def lock_datasets(work: Work, datasets: Iterable[UUID]) -> None:
+def lock_datasets(
+    work: Work, datasets: Iterable[UUID], *, shared: bool = False
+) -> None:
     """Keep others from changing these rows until the transaction ends.
 
     Whoever changes a dataset's rights, uploads or store accounts holds this lock;
     it is taken in the order of the ids, so that nobody waits for each other.
+
+    Args:
+        work: The transaction.
+        datasets: Which ones.
+        shared: Let others keep them as they are at the same time.
     """
     work.session.exec(
         select(Dataset.id)
         .where(col(Dataset.id).in_(datasets))
         .order_by(col(Dataset.id))
-        .with_for_update()
+        .with_for_update(read=shared)
     ).all()
 
 
-def _require_active(work: Work, actor: Actor) -> None:
-    """Refuse somebody who was disabled, or whose token ended, since they came."""
+def require_active(work: Work, actor: Actor) -> None:
+    """Refuse somebody who was disabled, or whose token ended, since they came.
+
+    Raises:
+        UnauthenticatedError: They were, or it did.
+    """
     disabled = select(User.disabled_at).where(User.id == actor.user)
     revoked = select(Token.revoked_at).where(Token.id == actor.token)
     if work.session.exec(disabled).one() or work.session.exec(revoked).first():
         raise UnauthenticatedError("this token was revoked; log in again")
+
+
+def _reached(work: Work, actor: Actor, dataset: UUID) -> tuple[Dataset, Right | None]:
+    query = (
+        select(Dataset, right_of(actor))
+        .where(Dataset.id == dataset, granted(actor))
+        .execution_options(populate_existing=True)
+    )
+    found = work.session.exec(query).first()
+    if found is None:
+        raise NotFoundError(f"there is no dataset {dataset}", dataset=str(dataset))
+    return found
 
 
 def _shared(actor: Actor, right: Right) -> ColumnElement[bool]:

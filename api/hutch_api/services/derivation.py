@@ -35,6 +35,7 @@ def lock_parents(work: Work, actor: Actor, parents: Sequence[UUID]) -> list[Data
     Raises:
         TokenInsufficientError: The token lacks the scope ``read``.
         TooLargeError: Too many parents.
+        UnauthenticatedError: User or token ended while this waited for a lock.
         NotFoundError: One is not there, or not for the actor.
         ParentOpenError: One is open or being closed.
         DatasetBusyError: One is being deleted.
@@ -45,18 +46,11 @@ def lock_parents(work: Work, actor: Actor, parents: Sequence[UUID]) -> list[Data
         raise TooLargeError(
             f"inputs: {len(parents)}, {MOST_PARENTS} are allowed", field="inputs"
         )
-    query = (
-        select(Dataset)
-        .where(col(Dataset.id).in_(parents), access.granted(actor))
-        .order_by(col(Dataset.id))
-        .with_for_update(read=True, of=Dataset)
-        .execution_options(populate_existing=True)
-    )
-    found = {row.id: row for row in work.session.exec(query).all()}
-    for parent in parents:
-        if parent not in found:
-            raise NotFoundError(f"there is no dataset {parent}", dataset=str(parent))
-    rows = [found[parent] for parent in parents]
+    _readable(work, actor, parents)
+    access.lock_datasets(work, parents, shared=True)
+    # As in ``access.find``: a right may have gone while this waited.
+    access.require_active(work, actor)
+    rows = _readable(work, actor, parents)
     for row in rows:
         _require_closed(row)
     return rows
@@ -80,6 +74,19 @@ def add_inputs(work: Work, child: UUID, parents: Sequence[Dataset]) -> None:
                 seal=parent.seal,
             )
         )
+
+
+def _readable(work: Work, actor: Actor, parents: Sequence[UUID]) -> list[Dataset]:
+    query = (
+        select(Dataset)
+        .where(col(Dataset.id).in_(parents), access.granted(actor))
+        .execution_options(populate_existing=True)
+    )
+    found = {row.id: row for row in work.session.exec(query).all()}
+    for parent in parents:
+        if parent not in found:
+            raise NotFoundError(f"there is no dataset {parent}", dataset=str(parent))
+    return [found[parent] for parent in parents]
 
 
 def _require_closed(row: Dataset) -> None:

@@ -75,6 +75,8 @@ def delete_group(work: Work, actor: Actor, name: str) -> None:
     _require_account(actor)
     row = _owned(work, actor, name)
     writable = _writable(work, row.id)
+    # Before the shares go: whoever changes one holds its dataset's lock.
+    access.lock_datasets(work, _shared_with(work, row.id))
     work.session.delete(row)
     audit.record(work, actor, "delete-group", group=name, shares=len(writable))
     work.session.flush()
@@ -124,13 +126,24 @@ def remove_member(work: Work, actor: Actor, name: str, user: str) -> GroupOut:
     return _groups_out(work, [row])[0]
 
 
-def visible_group(work: Work, actor: Actor, name: str) -> Group:
+def visible_group(
+    work: Work, actor: Actor, name: str, *, keep: bool = False
+) -> Group:
     """Fetch a group that the actor owns or belongs to.
+
+    Args:
+        work: The transaction.
+        actor: Who asks.
+        name: Of the group.
+        keep: Let it neither end nor lose a member until the transaction ends. To be
+            taken before the lock of a dataset, as by those who do that.
 
     Raises:
         NotFoundError: There is none, or not for the actor.
     """
     query = select(Group).where(Group.name == name, _visible(actor))
+    if keep:
+        query = query.with_for_update(read=True)
     row = work.session.exec(query).first() if NAME.fullmatch(name) else None
     if row is None:
         raise NotFoundError(f"there is no group {name[:100]}", group=name)
@@ -173,6 +186,11 @@ def _writable(work: Work, group: UUID) -> list[UUID]:
         .where(Share.group_id == group, Share.right == Right.WRITE)
         .order_by(col(Share.dataset_id))
     )
+    return list(work.session.exec(query).all())
+
+
+def _shared_with(work: Work, group: UUID) -> list[UUID]:
+    query = select(Share.dataset_id).where(Share.group_id == group)
     return list(work.session.exec(query).all())
 
 

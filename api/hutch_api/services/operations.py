@@ -51,14 +51,16 @@ def get_operation(work: Work, actor: Actor, operation: UUID) -> OperationOut:
         NotFoundError: There is none, or the actor may not read its dataset.
     """
     access.require_scope(actor, Scope.READ)
-    row = work.session.get(Operation, operation)
-    if row is not None:
-        visible = select(Dataset.id).where(
-            Dataset.id == row.dataset_id, access.granted(actor, Right.READ)
+    row = work.session.exec(
+        select(Operation)
+        .join(Dataset, col(Dataset.id) == col(Operation.dataset_id))
+        .where(Operation.id == operation, access.granted(actor, Right.READ))
+    ).first()
+    if row is None:
+        raise NotFoundError(
+            f"there is no operation {operation}", operation=str(operation)
         )
-        if work.session.exec(visible).first() is not None:
-            return operation_out(row)
-    raise NotFoundError(f"there is no operation {operation}", operation=str(operation))
+    return operation_out(row)
 
 
 def start(

@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
+from sqlmodel import col, select
+
 from hutch.contract.problems import NotFoundError
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.datasets import Right
@@ -55,12 +57,17 @@ def find_push(
         lock: Keep others from changing the dataset until the transaction ends.
 
     Raises:
-        NotFoundError: There is no such push, or it is somebody else's.
+        NotFoundError: There is no such push, it is somebody else's, or its dataset
+            is not there for the actor.
         ForbiddenError: The right to write has been lost.
     """
     access.require_scope(actor, Scope.WRITE)
-    row = work.session.get(Push, push)
-    if row is None or row.actor_id != actor.user:
+    row = work.session.exec(
+        select(Push)
+        .join(Dataset, col(Dataset.id) == col(Push.dataset_id))
+        .where(Push.id == push, Push.actor_id == actor.user, access.granted(actor))
+    ).first()
+    if row is None:
         raise NotFoundError(f"there is no push {push}", push=str(push))
     dataset = access.find(
         work, actor, row.dataset_id, right=Right.WRITE, scope=Scope.WRITE, lock=lock

@@ -40,16 +40,17 @@ def share(
         ConflictError: The user owns the dataset.
         DeletedError: The dataset is gone.
     """
+    access.find(work, actor, dataset, right=Right.OWN, scope=Scope.SHARE)
+    if kind is PrincipalKind.USER:
+        user, group = users.named(work, name).id, None
+    else:
+        user, group = None, groups.visible_group(work, actor, name, keep=True).id
     row = access.find(
         work, actor, dataset, right=Right.OWN, scope=Scope.SHARE, lock=True
     )
     lifecycle.require_readable(row.state, name=row.name)
-    if kind is PrincipalKind.USER:
-        user, group = users.named(work, name).id, None
-        if user == row.owner_id:
-            raise ConflictError(f"{name} owns {row.name} and may do everything with it")
-    else:
-        user, group = None, groups.visible_group(work, actor, name).id
+    if user == row.owner_id:
+        raise ConflictError(f"{name} owns {row.name} and may do everything with it")
     given = work.session.exec(
         select(Share).where(
             Share.dataset_id == dataset, Share.user_id == user, Share.group_id == group

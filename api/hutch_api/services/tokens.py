@@ -158,7 +158,11 @@ def issue(
 
 
 def list_tokens(work: Work, actor: Actor) -> TokenList:
-    """List the actor's tokens, the newest first, ended ones included."""
+    """List the actor's tokens, the newest first, ended ones included.
+
+    By a token for certain datasets only those that reach no others: the list would
+    name datasets that are not there for it.
+    """
     access.require_scope(actor, Scope.ACCOUNT)
     rows = work.session.exec(
         select(Token)
@@ -166,7 +170,10 @@ def list_tokens(work: Work, actor: Actor) -> TokenList:
         .order_by(col(Token.created_at).desc(), col(Token.id))
         .limit(_MOST_LISTED)
     ).all()
-    return TokenList(items=tuple(token_out(row) for row in rows))
+    reach = Limits(frozenset(Scope), actor.limits.datasets)
+    return TokenList(
+        items=tuple(token_out(row) for row in rows if reach.includes(limits_of(row)))
+    )
 
 
 def revoke_token(work: Work, actor: Actor, token: UUID) -> None:

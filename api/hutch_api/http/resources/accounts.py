@@ -63,6 +63,7 @@ def create_token(call: Call[TokenIn, None]) -> Answer:
         created = replays.make_never_again(
             work,
             call,
+            scope=Scope.ACCOUNT,
             make=lambda: tokens.create_token(
                 work, call.site.keys, call.actor, call.body
             ),

@@ -55,6 +55,7 @@ def create_dataset(call: Call[DatasetIn, None]) -> Answer:
         made = replays.make_once(
             work,
             call,
+            scope=Scope.CREATE,
             make=lambda: datasets.create_dataset(work, call.actor, call.body),
             again=lambda known: datasets.show_made(work, call.actor, known),
         )

@@ -46,6 +46,7 @@ def start_push(call: Call[None, None]) -> Answer:
         made = replays.make_once(
             work,
             call,
+            scope=Scope.WRITE,
             make=lambda: pushes.start_push(work, call.actor, dataset),
             again=lambda push: pushes.get_push(work, call.actor, push),
         )
