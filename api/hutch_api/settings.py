@@ -119,17 +119,11 @@ def parse_seconds(text: str) -> timedelta:
 
 def parse_switch(text: str) -> bool:
     """Read yes or no."""
-    known = {
-        "yes": True,
-        "true": True,
-        "1": True,
-        "no": False,
-        "false": False,
-        "0": False,
-    }
-    if text.lower() not in known:
-        raise ValueError("is neither yes nor no")
-    return known[text.lower()]
+    if text.lower() in {"yes", "true", "1"}:
+        return True
+    if text.lower() in {"no", "false", "0"}:
+        return False
+    raise ValueError("is neither yes nor no")
 
 
 def parse_list(text: str) -> tuple[str, ...]:
@@ -265,9 +259,7 @@ class Settings:
         parse_url,
         optional=True,
     )
-    host: str = _setting(
-        "HOST", "Address that the API listens on.", str, default="127.0.0.1"
-    )
+    host: str = _setting("HOST", "Where the API listens.", str, default="127.0.0.1")
     port: int = _setting(
         "PORT", "Port that the API listens on.", parse_port, default="8400"
     )
@@ -289,6 +281,24 @@ class Settings:
         "Requests that one process works on at a time.",
         parse_count,
         default="40",
+    )
+    connections: int = _setting(
+        "CONNECTIONS",
+        "Connections to one process; one more ends the one that idles for longest.",
+        parse_count,
+        default="500",
+    )
+    head_timeout: timedelta = _setting(
+        "HEAD_TIMEOUT_S",
+        "Seconds for the headers of a request.",
+        parse_seconds,
+        default="10",
+    )
+    body_timeout: timedelta = _setting(
+        "BODY_TIMEOUT_S",
+        "Seconds for the body of a request, and for a client that reads no answer.",
+        parse_seconds,
+        default="60",
     )
     worker_pause: timedelta = _setting(
         "WORKER_PAUSE_S",

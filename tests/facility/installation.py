@@ -2,16 +2,21 @@
 
 import json
 import os
+import secrets
 import select
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+from tests.servers import StoreServer, random_credentials
 
 START_S = 120
 
@@ -39,6 +44,54 @@ def hutch_api(
         check=False,
         timeout=START_S,
     )
+
+
+def store_environ(server: StoreServer, home: Path) -> dict[str, str]:
+    """Write settings for new buckets on a store."""
+    name = uuid4().hex[:12]
+    identities = {"SERVER": random_credentials(), "READER": random_credentials()}
+    keys = {
+        f"HUTCH_S3_{role}_{part}": text
+        for role, pair in identities.items()
+        for part, text in (("KEY_ID", pair.key_id), ("SECRET", pair.secret))
+    }
+    return plain_environ(home, keys) | {
+        "HUTCH_SERVER_KEYS": f"1:{secrets.token_hex(32)}",
+        "HUTCH_S3_URL": server.url,
+        "HUTCH_S3_DATA_BUCKET": f"data-{name}",
+        "HUTCH_S3_META_BUCKET": f"meta-{name}",
+    }
+
+
+@contextmanager
+def running(
+    command: str, environ: dict[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a process until the end of the block; it has to end well."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(  # noqa: S603 -- our own program, no shell
+            [sys.executable, "-m", "hutch_api", command],
+            env=environ,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            code = process.wait(60)
+        assert code == 0, log.read_text()
+
+
+def answers(environ: dict[str, str]) -> bool:
+    url = f"http://127.0.0.1:{environ['HUTCH_PORT']}/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bool(json.load(answer)["ready"])
+    except (OSError, urllib.error.URLError):
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,28 +1,22 @@
 """``serve``, ``worker`` and the commands as a facility runs them."""
 
 import json
-import secrets
-import signal
-import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.conftest import Database
-from tests.facility.installation import hutch_api, plain_environ
-from tests.servers import (
-    DatabaseServer,
-    StoreServer,
-    free_port,
-    random_credentials,
-    wait_until,
+from tests.facility.installation import (
+    answers,
+    hutch_api,
+    plain_environ,
+    running,
+    store_environ,
 )
+from tests.servers import DatabaseServer, StoreServer, free_port, wait_until
 
 PASSWORD = "correct horse battery staple\n"
 
@@ -52,54 +46,6 @@ def facility(
     yield environ
     with postgresql.connect() as connection:
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def store_environ(server: StoreServer, home: Path) -> dict[str, str]:
-    """Write settings for new buckets on a store."""
-    name = uuid4().hex[:12]
-    identities = {"SERVER": random_credentials(), "READER": random_credentials()}
-    keys = {
-        f"HUTCH_S3_{role}_{part}": text
-        for role, pair in identities.items()
-        for part, text in (("KEY_ID", pair.key_id), ("SECRET", pair.secret))
-    }
-    return plain_environ(home, keys) | {
-        "HUTCH_SERVER_KEYS": f"1:{secrets.token_hex(32)}",
-        "HUTCH_S3_URL": server.url,
-        "HUTCH_S3_DATA_BUCKET": f"data-{name}",
-        "HUTCH_S3_META_BUCKET": f"meta-{name}",
-    }
-
-
-@contextmanager
-def running(
-    command: str, environ: dict[str, str], log: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a process until the end of the block; it has to end well."""
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(  # noqa: S603 -- our own program, no shell
-            [sys.executable, "-m", "hutch_api", command],
-            env=environ,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.send_signal(signal.SIGTERM)
-            code = process.wait(60)
-        assert code == 0, log.read_text()
-
-
-def answers(environ: dict[str, str]) -> bool:
-    url = f"http://127.0.0.1:{environ['HUTCH_PORT']}/readyz"
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return bool(json.load(answer)["ready"])
-    except (OSError, urllib.error.URLError):
-        return False
 
 
 def test_api_and_worker_run_on_minio_and_postgresql(

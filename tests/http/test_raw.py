@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 
 from hutch_api.adapters.memory import MemoryStore
-from hutch_api.http.middleware import MAX_BODY
+from hutch_api.http.endpoints import MAX_BODY
 from hutch_api.http.serving import make_server
 from tests.http.files import push_file
 from tests.http.people import Person
@@ -199,13 +199,14 @@ def test_an_endless_body_is_cut_off(port: int) -> None:
         assert _sent_before_the_end(connection, chunk) < 8 * MAX_BODY
 
 
-def test_an_endless_body_is_answered_with_a_problem(port: int) -> None:
+def test_an_endless_body_is_answered_with_a_problem(port: int, ada: Person) -> None:
     head = (
-        b"POST /v1/login HTTP/1.1\r\nHost: hutch\r\nContent-Type: application/json\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n"
+        "POST /v1/datasets HTTP/1.1\r\nHost: hutch\r\n"
+        f"Authorization: Bearer {ada.token}\r\nContent-Type: application/json\r\n"
+        "Transfer-Encoding: chunked\r\n\r\n"
     )
     whole = b"%x\r\n" % (MAX_BODY + 1) + b" " * (MAX_BODY + 1)
-    answer = _ask(port, head, whole)
+    answer = _ask(port, head.encode(), whole)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"urn:hutch:problem:too-large" in answer
 

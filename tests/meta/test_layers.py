@@ -52,6 +52,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
         "hutch.contract",
         "starlette",
         "uvicorn",
+        "h11",
         "msgspec",
     },
     "hutch_api.worker": {

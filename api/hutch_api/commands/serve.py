@@ -10,6 +10,7 @@ from hutch_api import readiness
 from hutch_api.commands.exits import Exit
 from hutch_api.commands.log import start_log
 from hutch_api.http.app import create_app
+from hutch_api.http.protocol import Patience
 from hutch_api.http.serving import make_server
 from hutch_api.settings import Settings
 from hutch_api.worker.loop import ending_on_signals
@@ -33,6 +34,11 @@ def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
             host=settings.host,
             port=settings.port,
             proxies=settings.proxies,
+            patience=Patience(
+                head=settings.head_timeout,
+                body=settings.body_timeout,
+                connections=settings.connections,
+            ),
         )
         if not stop.is_set():
             anyio.run(_serve, server, settings.threads)

@@ -11,8 +11,8 @@ from starlette.responses import Response
 
 from hutch.contract.problems import HutchError
 from hutch_api.http import problems, trace
-from hutch_api.http.endpoints import Endpoint
-from hutch_api.http.middleware import MAX_BODY, BodyLimit, Envelope
+from hutch_api.http.endpoints import MAX_BODY, Endpoint
+from hutch_api.http.middleware import BodyLimit, Envelope
 from hutch_api.http.openapi import ENDPOINTS
 from hutch_api.http.routing import make_routes
 from hutch_api.services.work import Site

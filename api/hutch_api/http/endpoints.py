@@ -15,6 +15,11 @@ from hutch_api.services.work import Site
 B = TypeVar("B")
 Q = TypeVar("Q")
 
+MAX_BODY: Final = 8 * 1024 * 1024
+"""Longest request body in bytes: 1,000 files of 9,000 parts do not fit, 1,000 files
+with the longest paths do."""
+MAX_PUBLIC_BODY: Final = 64 * 1024
+"""The same for a request without a token."""
 TEXT: Final = "text/plain; charset=utf-8"
 JSON: Final = "application/json"
 
@@ -119,6 +124,11 @@ class Endpoint(Generic[B, Q]):
     def name(self) -> str:
         """Name of the operation, unique in the table."""
         return self.handler.__name__
+
+    @property
+    def longest(self) -> int:
+        """Longest body in bytes; a stranger has little to say."""
+        return MAX_PUBLIC_BODY if self.public else MAX_BODY
 
     @property
     def template(self) -> str:

@@ -11,20 +11,18 @@ from typing import Final
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hutch.contract.problems import (
     HutchError,
     MalformedError,
     StoppingError,
-    TooLargeError,
 )
-from hutch_api.http import failures, problems, trace
+from hutch_api.http import bodies, failures, problems, trace
+from hutch_api.http.endpoints import MAX_BODY
 
 ACCESS_LOG: Final = "hutch_api.access"
-MAX_BODY: Final = 8 * 1024 * 1024
-"""Longest request body in bytes: 1,000 files of 9,000 parts do not fit, 1,000 files
-with the longest paths do."""
 
 _LOG: Final = logging.getLogger(ACCESS_LOG)
 _STOPPING: Final = StoppingError(
@@ -32,7 +30,7 @@ _STOPPING: Final = StoppingError(
 )
 _WORTH_READING: Final = 64 * 1024
 """An unread body up to this length in bytes is swallowed to keep the connection."""
-_SECURITY: Final = {
+SECURITY: Final = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "Referrer-Policy": "no-referrer",
@@ -72,7 +70,7 @@ class Envelope:
                 status = message["status"]
                 answer = MutableHeaders(scope=message)
                 answer["X-Request-Id"] = found.request_id
-                for name, value in _SECURITY.items():
+                for name, value in SECURITY.items():
                     answer.setdefault(name, value)
                 if not found.body_read and _is_long(headers):
                     answer["Connection"] = "close"
@@ -106,34 +104,16 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse by the declared length, or as soon as more than that has come."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        if _declared(Headers(scope=scope)) > self.most:
-            raise self._error()
-        total = 0
-
-        async def count() -> Message:
-            nonlocal total
-            message = await receive()
-            total += len(message.get("body", b""))
-            if total > self.most:
-                raise self._error()
-            return message
-
-        await self.app(scope, count, send)
-
-    def _error(self) -> TooLargeError:
-        return TooLargeError(
-            f"the body is longer than {self.most} bytes; send smaller batches, and "
-            "files to the store",
-            limit=self.most,
-        )
+        if scope["type"] == "http":
+            receive = bodies.limited(receive, Headers(scope=scope), most=self.most)
+        await self.app(scope, receive, send)
 
 
 async def _answer_failure(
     error: Exception, scope: Scope, receive: Receive, send: Send, *, started: bool
 ) -> None:
+    if isinstance(error, ClientDisconnect):  # it left before its request was whole
+        return
     known = trace.of(scope)
     told = problems.from_exception(error)
     if not isinstance(error, HutchError) or started:
@@ -165,10 +145,5 @@ def _path_as_sent(scope: Scope) -> str:
     return text
 
 
-def _declared(headers: Headers) -> int:
-    length = headers.get("content-length", "0")
-    return int(length) if length.isdecimal() else 0
-
-
 def _is_long(headers: Headers) -> bool:
-    return "transfer-encoding" in headers or _declared(headers) > _WORTH_READING
+    return "transfer-encoding" in headers or bodies.declared(headers) > _WORTH_READING

@@ -26,6 +26,9 @@ _PLACE: Final = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 _FIELD: Final = re.compile(r"([a-z_0-9]+(?:\[\d+\])?): ")
 _TOO_MANY: Final = re.compile(r"(?:\d+ items|\d+), \d+ are allowed")
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_MAX_VALUES: Final = 100_000
+"""Most objects and lists in a body: a full batch of parts has fewer. An empty list is
+two bytes on the wire and sixty in memory."""
 _MAX_QUERY: Final = 100
 """Most query parameters; no endpoint has a tenth of them."""
 
@@ -76,6 +79,8 @@ def read_body(raw: bytes, kind: type[T], headers: Mapping[str, str]) -> T:
         )
     if headers.get("content-encoding", "identity").lower() != "identity":
         raise UnsupportedMediaError("the body is compressed; send it as it is")
+    if raw.count(b"{") + raw.count(b"[") > _MAX_VALUES:
+        raise TooLargeError(f"the body holds more than {_MAX_VALUES} objects and lists")
     try:
         _refuse_strangers(raw, kind)
         return msgspec.json.decode(raw, type=kind)

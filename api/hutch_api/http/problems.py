@@ -126,7 +126,8 @@ def respond(
     document = {
         **to_problem(known),
         "status": int(status),
-        "instance": instance,
+        # Two slashes at the beginning would make a host of what follows.
+        "instance": f"/.{instance}" if instance.startswith("//") else instance,
         "request_id": request_id,
     }
     headers = dict(error.headers or {}) if isinstance(error, HTTPException) else {}

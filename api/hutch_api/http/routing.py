@@ -13,8 +13,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from hutch_api.domain.access import Actor
-from hutch_api.http import parsing, trace
+from hutch_api.http import bodies, parsing, trace
 from hutch_api.http.authentication import authenticate
+from hutch_api.http.bodies import Room
 from hutch_api.http.endpoints import Answer, Call, Endpoint
 from hutch_api.services.work import Site
 
@@ -29,20 +30,21 @@ class _NoQuery:
 def make_routes(site: Site, table: Table) -> list[Route]:
     """Make one route for each path, so that 405 can name all of its methods."""
     ordered = sorted(table, key=attrgetter("path"))
+    room = Room()
     return [
-        _make_route(site, path, {endpoint.method: endpoint for endpoint in group})
+        _make_route(site, room, path, {endpoint.method: endpoint for endpoint in group})
         for path, group in groupby(ordered, key=attrgetter("path"))
     ]
 
 
 def _make_route(
-    site: Site, path: str, methods: Mapping[str, Endpoint[Any, Any]]
+    site: Site, room: Room, path: str, methods: Mapping[str, Endpoint[Any, Any]]
 ) -> Route:
-    return Route(path, _serve(site, methods), methods=sorted(methods))
+    return Route(path, _serve(site, room, methods), methods=sorted(methods))
 
 
 def _serve(
-    site: Site, methods: Mapping[str, Endpoint[Any, Any]]
+    site: Site, room: Room, methods: Mapping[str, Endpoint[Any, Any]]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
         method = request.method
@@ -55,8 +57,11 @@ def _serve(
                 authenticate, site, request.headers, request_id=known.request_id
             )
             known.user = who.user
-        raw = b"" if endpoint.body is None else await request.body()
-        return await run_in_threadpool(_run, site, endpoint, request, who, raw)
+        if endpoint.body is None:
+            return await run_in_threadpool(_run, site, endpoint, request, who, b"")
+        async with room.taken(request.headers, most=endpoint.longest):
+            raw = await bodies.read(request, most=endpoint.longest)
+            return await run_in_threadpool(_run, site, endpoint, request, who, raw)
 
     return serve
 

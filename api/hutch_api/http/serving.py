@@ -1,18 +1,27 @@
 """The web server, set up so that it leaks nothing."""
 
 import logging
+from asyncio import Protocol
 from collections.abc import Iterable
-from typing import Final
+from functools import partial
+from typing import Final, cast
 
 import uvicorn
 from starlette.applications import Starlette
+
+from hutch_api.http.protocol import Patience, PatientProtocol
 
 _GRACE_S: Final = 10
 """Seconds that running requests get at the end; the worker goes on with the rest."""
 
 
 def make_server(
-    app: Starlette, *, host: str, port: int, proxies: Iterable[str] = ()
+    app: Starlette,
+    *,
+    host: str,
+    port: int,
+    proxies: Iterable[str] = (),
+    patience: Patience | None = None,
 ) -> uvicorn.Server:
     """Set up the web server; ``run`` on it serves until a signal ends it.
 
@@ -24,14 +33,16 @@ def make_server(
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         proxies: Addresses of proxies whose ``X-Forwarded-…`` headers are believed.
+        patience: How long clients may take; None means the usual.
     """
     trusted = list(proxies)
+    protocol = partial(PatientProtocol, patience=patience or Patience(), waiting={})
     server = uvicorn.Server(
         uvicorn.Config(
             app,
             host=host,
             port=port,
-            http="h11",
+            http=cast(type[Protocol], protocol),
             ws="none",
             lifespan="off",
             access_log=False,

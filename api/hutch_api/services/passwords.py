@@ -1,6 +1,7 @@
 """Passwords: kept as argon2id hashes, compared in the same time for everybody."""
 
 from functools import cache
+from threading import BoundedSemaphore
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -12,11 +13,13 @@ SHORTEST: Final = 8
 LONGEST: Final = 1_024
 """In characters; a bound on the work that a stranger can ask for."""
 
+_AT_ONCE: Final = BoundedSemaphore(4)
+"""Each takes its memory and a core: forty strangers at once must not take all."""
+
 
 @cache
 def _hasher() -> PasswordHasher:
-    # OWASP's smallest argon2id setting: 19 MiB, two passes. A login is rare, and
-    # forty at once must not take the memory of the server.
+    # OWASP's smallest argon2id setting: 19 MiB, two passes.
     return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
 
 
@@ -37,7 +40,8 @@ def hash_password(password: str) -> str:
             field="password",
         )
     try:
-        return _hasher().hash(password)
+        with _AT_ONCE:
+            return _hasher().hash(password)
     except UnicodeEncodeError as error:
         raise InvalidInputError(
             "password: holds half a character", field="password"
@@ -53,8 +57,10 @@ def fits(password: str, stored: str | None) -> bool:
     """
     if len(password) > LONGEST:
         return False
+    known = _nobody() if stored is None else stored
     try:
-        _hasher().verify(_nobody() if stored is None else stored, password)
+        with _AT_ONCE:
+            _hasher().verify(known, password)
     except (VerificationError, InvalidHashError, UnicodeEncodeError):
         return False
     return stored is not None

@@ -13,8 +13,7 @@ from hutch.contract.wire.site import (
 )
 from hutch.contract.wire.transfer import MAX_BATCH, Verb
 from hutch_api.domain.types import TYPES
-from hutch_api.http.endpoints import Answer, Call, Endpoint
-from hutch_api.http.middleware import MAX_BODY
+from hutch_api.http.endpoints import MAX_BODY, Answer, Call, Endpoint
 from hutch_api.http.resources.queries import MAX_PAGE
 from hutch_api.services import health
 
