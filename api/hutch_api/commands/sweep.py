@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
+from hutch.contract.problems import StoreError, StoreUnavailableError
 from hutch.contract.wire.datasets import State
 from hutch_api.commands.exits import CommandError, Exit
 from hutch_api.commands.place import add_place, read_settings
@@ -35,7 +36,14 @@ def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
     site = open_current(read_settings(options, environ))
     alarms = 0
     for dataset in _swept(site, wanted):
-        swept = sweep(site, dataset)
+        try:
+            swept = sweep(site, dataset)
+        except StoreUnavailableError:
+            raise
+        except StoreError as error:  # the others are swept all the same
+            print(f"{dataset}  STOPPED: {error.detail}")
+            alarms += 1
+            continue
         print(f"{dataset}  removed {swept.removed}, missing {swept.missing}")
         for path in swept.paths:
             print(f"  MISSING {path}")

@@ -60,12 +60,14 @@ class Comparison:
         counts: How many keys differ in which way, and are left.
         taken: How many keys differed in which way, and were taken away.
         removed: How many versions were taken away.
+        removed_paths: The first paths where that was done, ``NAMED`` at most.
     """
 
     differences: list[Difference] = field(default_factory=list)
     counts: Counter[Oddity] = field(default_factory=Counter)
     taken: Counter[Oddity] = field(default_factory=Counter)
     removed: int = 0
+    removed_paths: list[str] = field(default_factory=list)
 
 
 class _Pass:
@@ -92,7 +94,7 @@ class _Pass:
             if file is not None and row.version == file.version and not row.is_marker:
                 held, above = True, len(foreign)
             elif self._is_dead(path, row):
-                self._take([row])
+                self._take(path, [row])
             else:
                 foreign.append(row)
         if file is not None and not held:
@@ -123,7 +125,7 @@ class _Pass:
     def _note(self, path: str, oddity: Oddity, foreign: Sequence[Version]) -> None:
         if oddity in self._takes and foreign:
             self.result.taken[oddity] += 1
-            self._take(foreign)
+            self._take(path, foreign)
             if oddity is not Oddity.MISSING:
                 return
         if oddity is Oddity.BURIED:
@@ -132,7 +134,10 @@ class _Pass:
         if len(self.result.differences) < NAMED:
             self.result.differences.append(Difference(path, oddity))
 
-    def _take(self, versions: Sequence[Version]) -> None:
+    def _take(self, path: str, versions: Sequence[Version]) -> None:
+        named = self.result.removed_paths
+        if len(named) < NAMED and path not in named[-1:]:
+            named.append(path)
         self._waiting += versions
         self.result.removed += len(versions)
         if len(self._waiting) >= BATCH:

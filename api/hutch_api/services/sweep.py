@@ -5,26 +5,32 @@ get it, because they read pinned versions; the sweep removes it and says so. It 
 where the records do not fit: a restored backup must not delete anything.
 """
 
+import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from itertools import zip_longest
 from typing import Final
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlalchemy import update
+from sqlmodel import col, func, select
 
 from hutch.contract import manifest as contract
-from hutch.contract.problems import StoreError
+from hutch.contract import records as forms
+from hutch.contract.problems import StoreError, StoreUnavailableError
 from hutch.contract.steps import Step, reached
 from hutch.contract.wire.datasets import State
+from hutch.contract.wire.transfer import Fault
 from hutch_api.domain.layout import prefix_of
 from hutch_api.services import access, audit, records
 from hutch_api.services.comparison import PASSES, Oddity, compare
 from hutch_api.services.files import entries, walk
 from hutch_api.services.instance import require_own_bucket
 from hutch_api.services.remains import clear, dead_of, delete_versions
-from hutch_api.services.work import Site
-from hutch_api.store.tables import Dataset
+from hutch_api.services.work import Site, Work
+from hutch_api.store.tables import Audit, Dataset, File
 
 AFTER: Final = (
     timedelta(minutes=1),
@@ -35,6 +41,7 @@ AFTER: Final = (
 )
 """When to look again after a close or deletion; the last one repeats for ever."""
 NAMED: Final = 20
+_STOPPED: Final = "sweep-stopped"
 LEASE: Final = timedelta(minutes=30)
 """One that sweeps longer is not disturbed: two sweeps do what one does."""
 
@@ -47,11 +54,13 @@ class Swept:
         removed: Versions that were not the dataset's and are gone now.
         missing: Pinned files that the store does not have: alarm.
         paths: The first of those that are missing.
+        removed_paths: The first paths where versions were removed.
     """
 
     removed: int
     missing: int = 0
     paths: tuple[str, ...] = ()
+    removed_paths: tuple[str, ...] = ()
 
 
 def sweep(site: Site, dataset: UUID) -> Swept:
@@ -62,16 +71,15 @@ def sweep(site: Site, dataset: UUID) -> Swept:
             nothing was removed.
         StoreUnavailableError: The store failed; nothing is lost.
     """
-    require_own_bucket(site)
     with site.look() as work:
         row = work.session.get_one(Dataset, dataset)
-    match row.state:
-        case State.CLOSED:
-            swept = _sweep_closed(site, row)
-        case State.DELETED:
-            swept = Swept(clear(site, dataset, tell=lambda _: None))
-        case _:
-            return Swept(0)
+    try:
+        swept = _swept(site, row)
+    except StoreUnavailableError:
+        raise
+    except StoreError as error:
+        _note_stop(site, dataset, error)
+        raise
     if swept.removed or swept.missing:
         reached(Step.SWEEP_REMOVED)
         _note(site, dataset, swept)
@@ -79,10 +87,22 @@ def sweep(site: Site, dataset: UUID) -> Swept:
     return swept
 
 
+def _swept(site: Site, row: Dataset) -> Swept:
+    require_own_bucket(site)
+    match row.state:
+        case State.CLOSED:
+            return _sweep_closed(site, row)
+        case State.DELETED:
+            return Swept(clear(site, row.id, tell=lambda _: None))
+        case _:
+            return Swept(0)
+
+
 def _sweep_closed(site: Site, row: Dataset) -> Swept:
     _require_same_records(site, row)
     reached(Step.SWEEP_CHECKED)
     removed = 0
+    removed_paths: dict[str, None] = {}
     for _ in range(PASSES):
         found = compare(
             row.id,
@@ -93,22 +113,28 @@ def _sweep_closed(site: Site, row: Dataset) -> Swept:
             takes=frozenset(Oddity),
         )
         removed += found.removed
+        removed_paths |= dict.fromkeys(found.removed_paths)
         if not found.removed:
             break
     paths = tuple(d.path for d in found.differences[:NAMED])
-    return Swept(removed, found.counts.total(), paths)
+    first = tuple(removed_paths)[:NAMED]
+    return Swept(removed, found.counts.total(), paths, first)
 
 
 def _require_same_records(site: Site, row: Dataset) -> None:
-    """Stop unless manifest and seal in the bucket are those of the database."""
+    """Stop unless seal, manifest and pins in the bucket are those of the database.
+
+    The pins above all: whatever they do not name is about to be deleted.
+    """
     document = records.read_seal(site, row.id)
     digest = contract.digest(entries(walk(site, row.id)))
     if (
         document is None
         or document.instance != str(site.instance)
         or document.seal != row.seal
-        or document.digest != digest
-        or row.digest != digest
+        or {document.digest, row.digest, _stored_digest(site, row.id, document)}
+        != {digest}
+        or not _same_pins(site, row.id, document)
     ):
         raise StoreError(
             f"the records of dataset {row.id} in the bucket and in the database "
@@ -117,17 +143,77 @@ def _require_same_records(site: Site, row: Dataset) -> None:
         )
 
 
+def _stored_digest(site: Site, dataset: UUID, document: forms.SealRecord) -> str:
+    sha256 = hashlib.sha256()
+    for name in document.manifest:
+        sha256.update(records.read_piece(site, dataset, name))
+    return sha256.hexdigest()
+
+
+def _same_pins(site: Site, dataset: UUID, document: forms.SealRecord) -> bool:
+    pairs = zip_longest(walk(site, dataset), _pins(site, dataset, document))
+    try:
+        return all(
+            file is not None
+            and pin is not None
+            and (file.path, file.version) == (pin.path, pin.version)
+            for file, pin in pairs
+        )
+    except ValueError:  # the seal record names a piece that is none of pins
+        return False
+
+
+def _pins(site: Site, dataset: UUID, document: forms.SealRecord) -> Iterator[forms.Pin]:
+    for name in document.pins:
+        for line in records.read_piece(site, dataset, name).splitlines():
+            yield forms.read_pin(line)
+
+
 def _note(site: Site, dataset: UUID, swept: Swept) -> None:
     with site.begin() as work:
+        if swept.missing:
+            _mark(work, dataset, swept)
         audit.record(
             work,
             None,
             "sweep",
             dataset,
             removed=swept.removed,
+            removed_paths=swept.removed_paths,
             missing=swept.missing,
-            paths=swept.paths,
+            missing_paths=swept.paths,
         )
+
+
+def _note_stop(site: Site, dataset: UUID, error: StoreError) -> None:
+    """Say once that a sweep stopped, however often it is tried again."""
+    with site.begin() as work:
+        latest = work.session.exec(
+            select(Audit.action)
+            .where(Audit.dataset_id == dataset)
+            .order_by(col(Audit.id).desc())
+        ).first()
+        if latest != _STOPPED:
+            audit.record(work, None, _STOPPED, dataset, reason=error.detail)
+
+
+def _mark(work: Work, dataset: UUID, swept: Swept) -> None:
+    """Let everybody who looks at the dataset see what is missing.
+
+    The scrub takes it back when it has read the files again.
+    """
+    access.lock_datasets(work, [dataset])
+    own = col(File.dataset_id) == dataset
+    work.session.exec(
+        update(File)
+        .where(own, col(File.path).in_(swept.paths))
+        .values(fault=Fault.MISSING)
+    )
+    marked = work.session.exec(
+        select(func.count()).where(own, col(File.fault).is_not(None))
+    ).one()
+    row = work.session.get_one(Dataset, dataset)
+    row.faults = max(marked, swept.missing)
 
 
 def sweep_due(site: Site) -> bool:
