@@ -110,11 +110,16 @@ def make_cast(site: Site, client: TestClient, send: Send) -> Cast:
         cast.pushes[name] = _begin(flow, people[name], cast.datasets["open"])
     _give_tokens(cast, people)
     _end_rights(site, people)
-    with site.begin() as work:
+    with site.look() as work:
         cast.operation = work.session.exec(select(Operation.id)).one()
-        # Noting the use of a token is a change; this minute's is noted already.
-        work.session.exec(update(Token).values(last_used_at=work.now))
+    note_use(site)
     return cast
+
+
+def note_use(site: Site) -> None:
+    """Note this minute's use of all tokens: to do so later would be a change."""
+    with site.begin() as work:
+        work.session.exec(update(Token).values(last_used_at=work.now))
 
 
 def _share(world: World, owner: Actor, dataset: UUID) -> None:
