@@ -1,3 +1,4 @@
+# ruff: noqa: PLC0415 -- the test imports this too, and needs no program
 """A process that has imported everything and forks what a test starts.
 
 Starting Python with hutch takes more than a second; a fork takes a few milliseconds.
@@ -205,13 +206,13 @@ def _main(line: socket.socket) -> None:
 
 
 def _import_everything() -> None:
-    from importlib import import_module  # noqa: PLC0415 -- only where it forks
+    from importlib import import_module
 
-    import boto3  # noqa: PLC0415
+    import boto3
 
-    import hutch.cli.__main__  # noqa: PLC0415
-    from hutch.cli import parser  # noqa: PLC0415
-    from hutch_api import command_line  # noqa: PLC0415
+    import hutch.cli.__main__
+    from hutch.cli import parser
+    from hutch_api import command_line
 
     parser.build()
     for name in ("serve", "worker", "migrate", "store", "doctor", "sweep", "user"):
@@ -256,10 +257,10 @@ def _run(words: Sequence[str]) -> int:
     program, *rest = words
     sys.argv = list(words)
     if program == "hutch":
-        from hutch.cli.__main__ import main  # noqa: PLC0415
+        from hutch.cli.__main__ import main
 
         return main(rest)
-    from hutch_api import command_line  # noqa: PLC0415
+    from hutch_api import command_line
 
     return command_line.main(rest)
 
@@ -270,7 +271,7 @@ def _be_server(clock: str) -> None:
     The check at the start makes an account, which takes longer than all the rest; that
     a server runs it is seen in ``tests/facility``.
     """
-    from hutch_api import readiness, site  # noqa: PLC0415
+    from hutch_api import readiness, site
 
     site.utc_now = SharedClock(Path(clock))
     readiness.open_ready = readiness.open_current
@@ -279,7 +280,7 @@ def _be_server(clock: str) -> None:
 @contextmanager
 def _stopping(path: str | None, role: str) -> Iterator[None]:
     """Ask at each step whether to go on; None asks nobody."""
-    from hutch.contract import steps  # noqa: PLC0415
+    from hutch.contract import steps
 
     def stop(step: steps.Step) -> None:
         assert path is not None

@@ -159,7 +159,7 @@ def proceed(site: Site, operation: Operation) -> None:
     end_uploads(site, dataset)
     reached(Step.CLOSE_FENCED)
     closed_at = _decided(operation) or _compare(site, operation)
-    reached(Step.CLOSE_COMPARED)
+    reached(Step.CLOSE_DECIDED)
     if closed_at is None:
         return
     written = records.write_pieces(
@@ -174,6 +174,7 @@ def proceed(site: Site, operation: Operation) -> None:
         record, edges = _describe(work, row, written.digest)
         described = About.of(work, row).as_closed(closed_at)
     about.write(site, dataset, described)
+    reached(Step.ABOUT_WRITTEN)
     seal = records.write_seal(site, dataset, written, record=record, edges=edges)
     reached(Step.SEAL_WRITTEN)
     _commit(
@@ -190,7 +191,9 @@ def proceed(site: Site, operation: Operation) -> None:
 def _compare(site: Site, operation: Operation) -> datetime | None:
     """Compare the store with the manifest and decide; as ``_decide``."""
     try:
-        return _decide(site, operation, _tidy(site, operation))
+        reasons = _tidy(site, operation)
+        reached(Step.CLOSE_COMPARED)
+        return _decide(site, operation, reasons)
     except operations.EndedError:
         return None
 
