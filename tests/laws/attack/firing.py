@@ -100,32 +100,51 @@ class Held:
     the request in.
     """
 
-    def __init__(self, line: socket.socket, rest: bytes) -> None:
-        self._line, self._rest = line, rest
+    def __init__(self, request: SignedRequest, body: bytes) -> None:
+        parts = urlsplit(request.url)
+        lines = [
+            f"{request.method} {parts.path}?{parts.query} HTTP/1.1",
+            f"host: {parts.netloc}",
+            "expect: 100-continue",
+            *(f"{name}: {value}" for name, value in request.headers.items()),
+        ]
+        at = (parts.hostname or "", parts.port or 80)
+        self._line = socket.create_connection(at, timeout=PATIENCE_S)
+        self._line.sendall("\r\n".join([*lines, "", ""]).encode())
+        self.answered = _status(self._line)
+        half = len(body) // 2
+        self._rest = body[half:]
+        if self.let_in:
+            self._line.sendall(body[:half])
+
+    @property
+    def let_in(self) -> bool:
+        """The store waits for the body; otherwise it has refused already."""
+        return self.answered == CONTINUE
 
     def finish(self) -> int:
         """Send the rest and give the status."""
-        self._line.sendall(self._rest)
-        return _status(self._line)
+        with self._line:
+            if not self.let_in:
+                return self.answered
+            self._line.sendall(self._rest)
+            return _status(self._line)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._line.close()
 
 
 @contextmanager
-def holding(request: SignedRequest, body: bytes) -> Iterator[Held]:
-    """Begin a signed request, and hold it until ``finish``."""
-    parts = urlsplit(request.url)
-    lines = [
-        f"{request.method} {parts.path}?{parts.query} HTTP/1.1",
-        f"host: {parts.netloc}",
-        "expect: 100-continue",
-        *(f"{name}: {value}" for name, value in request.headers.items()),
-    ]
-    at = (parts.hostname or "", parts.port or 80)
-    with socket.create_connection(at, timeout=PATIENCE_S) as line:
-        line.sendall("\r\n".join([*lines, "", ""]).encode())
-        assert _status(line) == CONTINUE
-        half = len(body) // 2
-        line.sendall(body[:half])
-        yield Held(line, body[half:])
+def holding(requests: Sequence[tuple[SignedRequest, bytes]]) -> Iterator[list[Held]]:
+    """Begin signed requests, and hold them until ``finish``."""
+    held: list[Held] = []
+    try:
+        held += [Held(request, body) for request, body in requests]
+        yield held
+    finally:
+        for one in held:
+            one.close()
 
 
 def _status(line: socket.socket) -> int:

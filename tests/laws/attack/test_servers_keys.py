@@ -17,7 +17,6 @@ from hutch_api.commands.exits import Exit
 from hutch_api.domain import instance
 from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import INSTANCE, key_of, prefix_of, record_of, seal_of
-from hutch_api.services import upkeep
 from hutch_api.services.records import read_seal
 from hutch_api.services.sweep import AFTER, sweep
 from hutch_api.store.tables import Audit, File
@@ -70,8 +69,7 @@ def test_writes_and_markers_change_no_clone_and_are_swept(
     mark(world, dataset, "e")
     put(world, dataset, "e", b"over its marker")
     world.require_readable(ada, dataset, FILES)
-    world.clock.move(AFTER[0])
-    upkeep.run_once(world.site)
+    world.pass_time(AFTER[0])
     world.require_exact(ada, dataset, FILES)
     [row] = told(world, dataset)
     assert row.action == "sweep"

@@ -112,10 +112,15 @@ class World:
         """Versions of the dataset by path, as the database has them."""
         return held(self.flow, dataset)
 
+    def pass_time(self, span: timedelta) -> None:
+        """Let time pass, and the worker do whatever is due then."""
+        self.clock.move(span)
+        while upkeep.run_once(self.site):
+            pass
+
     def idle(self) -> None:
         """Let so much time pass that all accounts end."""
-        self.clock.move(timedelta(minutes=16))
-        upkeep.run_once(self.site)
+        self.pass_time(timedelta(minutes=16))
 
     def listed(self, prefix: str, *, bucket: str | None = None) -> Listed:
         """List versions and markers with the digests of what they hold."""
