@@ -7,7 +7,7 @@ from sqlmodel import col, select
 
 from hutch.contract.wire.datasets import State
 from hutch_api.domain.layout import key_of, prefix_of
-from hutch_api.services.remains import dead_of
+from hutch_api.services.remains import ENDED, dead_of
 from hutch_api.services.work import Site
 from hutch_api.store.tables import (
     LIVE_INTENTS,
@@ -16,7 +16,6 @@ from hutch_api.store.tables import (
     Dataset,
     File,
     Intent,
-    IntentState,
     User,
 )
 
@@ -75,9 +74,7 @@ def _of_dataset(site: Site, dataset: object, *, foreign: bool) -> Iterator[str]:
         if path not in arriving and not is_dead(path, version):
             yield f"{row.name}: {path} is stored, but nobody knows it"
     uploads = {i.upload for i in intents if i.state in LIVE_INTENTS}
-    pending = {
-        i.path for i in intents if i.state is IntentState.ABORTED and not i.cleared
-    }
+    pending = {i.path for i in intents if i.state in ENDED and not i.cleared}
     for path in {i.path for i in intents} - pending:
         for upload in site.objects.uploads(key_of(row.id, path)):
             if upload not in uploads:

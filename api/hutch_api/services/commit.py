@@ -1,6 +1,6 @@
 """Files become part of a dataset: one transaction, one new revision."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -35,6 +35,8 @@ def commit_files(
     actor: Actor | None,
     dataset: UUID,
     arrived: Sequence[tuple[Intent, str]],
+    *,
+    left: Collection[UUID] = (),
 ) -> dict[UUID, Committed | HutchError]:
     """Take arrived files into an open dataset.
 
@@ -46,6 +48,7 @@ def commit_files(
         actor: Who finishes; None means the worker, for those who began.
         dataset: The dataset of all of them.
         arrived: Intents with the versions that the store shows.
+        left: Those of which the store may hold more than the version.
     """
     if not arrived:
         return {}
@@ -63,6 +66,7 @@ def commit_files(
                 if not intent.force:
                     require_base(intent.path, file, intent.base, known=names)
                 _take(work, row, intent, file, version)
+                intent.cleared = intent.id not in left
                 added += 1
         except HutchError as error:
             if intent.state is IntentState.COMPLETING:

@@ -46,10 +46,17 @@ Outcome = Committed | HutchError
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """An upload that is completing, with the parts its client names."""
+    """An upload that is completing.
+
+    Attributes:
+        parts: As its client names them; none if there is no client.
+        again: It was completing before: the store may have been killed inside
+            Complete, and put the parts together once more.
+    """
 
     intent: Intent
     parts: tuple[PartSent, ...]
+    again: bool
 
 
 def finish(site: Site, actor: Actor, push: UUID, wanted: FinishIn) -> FinishOut:
@@ -70,11 +77,13 @@ def finish(site: Site, actor: Actor, push: UUID, wanted: FinishIn) -> FinishOut:
         outcomes: dict[UUID, Outcome] = {}
         pending = []
         for item in wanted.files:
+            intent = intents.get(item.intent)
+            again = intent is not None and intent.state is IntentState.COMPLETING
             try:
-                settled = _prepare(intents.get(item.intent), item, work)
+                settled = _prepare(intent, item, work)
                 if settled is None:
                     require_open(dataset.state, name=dataset.name)
-                    pending.append(_Pending(intents[item.intent], item.parts))
+                    pending.append(_Pending(intents[item.intent], item.parts, again))
                 else:
                     outcomes[item.intent] = settled
             except HutchError as error:
@@ -117,7 +126,8 @@ def resolve(site: Site, intents: Sequence[Intent]) -> None:
     Raises:
         StoreUnavailableError: The store does not answer now either.
     """
-    outcomes = _complete(site, None, [_Pending(intent, ()) for intent in intents])
+    pending = [_Pending(intent, (), again=True) for intent in intents]
+    outcomes = _complete(site, None, pending)
     for outcome in outcomes.values():
         if isinstance(outcome, HutchError) and not isinstance(
             outcome, (UploadGoneError, UploadIncompleteError, FileChangedError)
@@ -154,9 +164,9 @@ def _complete(
     """Ask the store what it has, and commit that."""
     outcomes: dict[UUID, Outcome] = {}
     multipart = [p for p in pending if p.intent.verb is Verb.MULTIPART]
-    for one, error in zip(
-        multipart, in_parallel(lambda p: _assemble(site, p), multipart), strict=True
-    ):
+    left = {p.intent.id for p in multipart if p.again}
+    errors = in_parallel(lambda p: _assemble(site, p, left), multipart)
+    for one, error in zip(multipart, errors, strict=True):
         if error is not None:
             outcomes[one.intent.id] = error
     asked = [p.intent for p in pending if p.intent.id not in outcomes]
@@ -167,11 +177,17 @@ def _complete(
     except HutchError as error:
         return outcomes | {intent.id: error for intent in asked}
     reached(Step.ARRIVAL_SEEN)
-    return outcomes | _settle(site, actor, asked, arrived)
+    return outcomes | _settle(site, actor, asked, arrived, left)
 
 
-def _assemble(site: Site, pending: _Pending) -> HutchError | None:
+def _assemble(site: Site, pending: _Pending, left: set[UUID]) -> HutchError | None:
     """Complete a multipart upload.
+
+    Args:
+        site: The site.
+        pending: The upload.
+        left: Takes its id if the store refuses: it may have the object and still
+            list the upload, which nobody can use.
 
     Returns:
         None if the listing decides: done now, done before, or to be given up. An
@@ -188,6 +204,7 @@ def _assemble(site: Site, pending: _Pending) -> HutchError | None:
         )
         reached(Step.UPLOAD_COMPLETED)
     except (UploadGoneError, UploadIncompleteError):
+        left.add(intent.id)
         return None
     except HutchError as error:
         return error
@@ -207,6 +224,7 @@ def _settle(
     actor: Actor | None,
     intents: Sequence[Intent],
     arrived: Mapping[UUID, str],
+    left: Collection[UUID],
 ) -> dict[UUID, Outcome]:
     """Commit what arrived and give up what did not, in one transaction."""
     dataset = intents[0].dataset_id
@@ -217,12 +235,13 @@ def _settle(
             actor,
             dataset,
             [(i, arrived[i.id]) for i in intents if i.id in arrived],
+            left=left,
         )
         missing = [i for i in intents if i.id not in arrived]
         outcomes = {**committed, **_give_up(work, missing)}
     reached(Step.FILES_COMMITTED)
     for intent in intents:
-        if isinstance(outcomes[intent.id], HutchError):
+        if isinstance(outcomes[intent.id], HutchError) or intent.id in left:
             end_upload_now(site, intent)
     return outcomes
 

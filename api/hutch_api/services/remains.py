@@ -25,6 +25,7 @@ from hutch_api.store.tables import (
     Verb,
 )
 
+ENDED: Final = (IntentState.DONE, IntentState.ABORTED)
 PAGE: Final = 5_000
 """Rows held at a time."""
 
@@ -35,25 +36,32 @@ _log = logging.getLogger(__name__)
 def dead_of(site: Site, dataset: UUID) -> Callable[[str, Version], bool]:
     """Make the test for versions that are ours and have no use any more.
 
-    Those are superseded ones, and what an aborted upload left. Everything else that
-    is not pinned is somebody's data.
+    Those are superseded ones, and what an ended upload left. Everything else that is
+    not pinned is somebody's data.
 
     Returns:
         The test, for one pass over a listing: it is asked in the order of the paths,
         and holds a page of rows, however many there are.
     """
     superseded = _InOrder(_walk(site, _superseded_after(dataset)), lambda s: s.path)
-    aborted = _InOrder(_walk(site, _uncleared_after(dataset)), lambda i: i.path)
+    ended = _InOrder(_walk(site, _uncleared_after(dataset)), lambda i: i.path)
 
     def is_dead(path: str, version: Version) -> bool:
         if any(s.version == version.version for s in superseded.at(path)):
             return True
-        return not version.is_marker and any(
-            version.intent in {None, intent.id} and is_ours(site, intent, version)
-            for intent in aborted.at(path)
-        )
+        return any(is_left(site, intent, version) for intent in ended.at(path))
 
     return is_dead
+
+
+def is_left(site: Site, intent: Intent, version: Version) -> bool:
+    """Tell whether an ended upload left this version, and the dataset never had it."""
+    return (
+        not version.is_marker
+        and version.version != intent.version
+        and version.intent in {None, intent.id}
+        and is_ours(site, intent, version)
+    )
 
 
 class _InOrder(Generic[_Row]):
@@ -110,7 +118,7 @@ def _uncleared_after(
     def after(last: Intent | None) -> SelectOfScalar[Intent]:
         query = select(Intent).where(
             Intent.dataset_id == dataset,
-            Intent.state == IntentState.ABORTED,
+            col(Intent.state).in_(ENDED),
             col(Intent.cleared).is_(other=False),
         )
         if last is not None:
@@ -208,7 +216,7 @@ def forget(work: Work, dataset: UUID) -> None:
         update(Intent)
         .where(
             col(Intent.dataset_id) == dataset,
-            col(Intent.state) == IntentState.ABORTED,
+            col(Intent.state).in_(ENDED),
             (col(Intent.verb) != Verb.MULTIPART) | col(Intent.upload).is_not(None),
         )
         .values(cleared=True)

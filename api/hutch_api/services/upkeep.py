@@ -30,9 +30,8 @@ from hutch_api.services import (
     operations,
     store_accounts,
 )
-from hutch_api.services.arrival import is_ours
 from hutch_api.services.faults import as_database_fault, hide_values
-from hutch_api.services.remains import delete_versions, end_upload
+from hutch_api.services.remains import ENDED, delete_versions, end_upload, is_left
 from hutch_api.services.sweep import sweep_due
 from hutch_api.services.work import Site
 from hutch_api.store.tables import (
@@ -152,7 +151,7 @@ def clear_ended_uploads(site: Site) -> bool:
         ended = work.session.exec(
             select(Intent)
             .where(
-                Intent.state == IntentState.ABORTED,
+                col(Intent.state).in_(ENDED),
                 col(Intent.cleared).is_(other=False),
                 col(Intent.touched_at) < work.now - LATE,
             )
@@ -178,8 +177,7 @@ def _clear(site: Site, intent: Intent) -> bool:
     ended = end_upload(site, intent)
     key = key_of(intent.dataset_id, intent.path)
     listed = takewhile(lambda v: v.key == key, site.objects.versions(key))
-    own = [v for v in listed if not v.is_marker and is_ours(site, intent, v)]
-    delete_versions(site, own)
+    delete_versions(site, [v for v in listed if is_left(site, intent, v)])
     return ended
 
 
