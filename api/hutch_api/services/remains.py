@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import groupby, islice
 from typing import Final, Generic, TypeVar
 from uuid import UUID
@@ -223,7 +224,13 @@ def forget(work: Work, dataset: UUID) -> None:
     )
 
 
-def clear(site: Site, dataset: UUID, *, tell: Callable[[int], None]) -> int:
+def clear(
+    site: Site,
+    dataset: UUID,
+    *,
+    tell: Callable[[int], None],
+    remove: Callable[[Sequence[Version]], None] | None = None,
+) -> int:
     """Delete every version below a dataset's prefix, until none is listed.
 
     Again and again, because on MinIO an object can hide others until it is gone.
@@ -232,6 +239,7 @@ def clear(site: Site, dataset: UUID, *, tell: Callable[[int], None]) -> int:
         site: The site.
         dataset: Which dataset.
         tell: Called with the number of versions deleted so far.
+        remove: Deletes versions; None does it and says nothing.
 
     Returns:
         How many versions were deleted.
@@ -240,11 +248,12 @@ def clear(site: Site, dataset: UUID, *, tell: Callable[[int], None]) -> int:
         StoreError: Whatever is deleted, the store goes on listing more.
     """
     deleted = 0
+    remove = remove or partial(delete_versions, site)
     for _ in range(PASSES):
         before = deleted
         listed = iter(site.objects.versions(prefix_of(dataset)))
         while batch := list(islice(listed, BATCH)):
-            delete_versions(site, batch)
+            remove(batch)
             deleted += len(batch)
             tell(deleted)
         if deleted == before:

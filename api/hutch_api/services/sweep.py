@@ -6,7 +6,7 @@ where the records do not fit: a restored backup must not delete anything.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -23,7 +23,8 @@ from hutch.contract.problems import StoreError, StoreUnavailableError
 from hutch.contract.steps import Step, reached
 from hutch.contract.wire.datasets import State
 from hutch.contract.wire.transfer import Fault
-from hutch_api.domain.layout import prefix_of
+from hutch_api.domain.layout import path_of, prefix_of
+from hutch_api.ports.objects import Version
 from hutch_api.services import access, audit, records
 from hutch_api.services.comparison import PASSES, Oddity, compare
 from hutch_api.services.files import entries, walk
@@ -93,7 +94,8 @@ def _swept(site: Site, row: Dataset) -> Swept:
         case State.CLOSED:
             return _sweep_closed(site, row)
         case State.DELETED:
-            return Swept(clear(site, row.id, tell=lambda _: None))
+            remove = partial(_remove, site, row.id)
+            return Swept(clear(site, row.id, tell=lambda _: None, remove=remove))
         case _:
             return Swept(0)
 
@@ -109,7 +111,7 @@ def _sweep_closed(site: Site, row: Dataset) -> Swept:
             walk(site, row.id),
             site.objects.versions(prefix_of(row.id)),
             is_dead=dead_of(site, row.id),
-            remove=partial(delete_versions, site),
+            remove=partial(_remove, site, row.id),
             takes=frozenset(Oddity),
         )
         removed += found.removed
@@ -119,6 +121,24 @@ def _sweep_closed(site: Site, row: Dataset) -> Swept:
     paths = tuple(d.path for d in found.differences[:NAMED])
     first = tuple(removed_paths)[:NAMED]
     return Swept(removed, found.counts.total(), paths, first)
+
+
+def _remove(site: Site, dataset: UUID, versions: Sequence[Version]) -> None:
+    """Say what goes, then delete it: killed between the two, the row is there."""
+    if not versions:
+        return
+    paths = dict.fromkeys(path_of(dataset, v.key) for v in versions)
+    with site.begin() as work:
+        audit.record(
+            work,
+            None,
+            "sweep-removes",
+            dataset,
+            removed=len(versions),
+            removed_paths=list(paths)[:NAMED],
+        )
+    reached(Step.SWEEP_ANNOUNCED)
+    delete_versions(site, versions)
 
 
 def _require_same_records(site: Site, row: Dataset) -> None:

@@ -51,6 +51,7 @@ class Step(StrEnum):
     DELETED_WRITTEN = "deleted-written"
     SWEEP_LEASED = "sweep-leased"
     SWEEP_CHECKED = "sweep-checked"
+    SWEEP_ANNOUNCED = "sweep-announced"
     SWEEP_REMOVED = "sweep-removed"
     SWEEP_NOTED = "sweep-noted"
     SUPERSEDED_DELETED = "superseded-deleted"

@@ -52,7 +52,7 @@ def told(world: World, dataset: UUID) -> list[Audit]:
     with world.site.look() as work:
         rows = work.session.exec(
             select(Audit)
-            .where(Audit.dataset_id == dataset, col(Audit.actor_id).is_(None))
+            .where(Audit.dataset_id == dataset, Audit.action == "sweep")
             .order_by(col(Audit.id))
         )
         return list(rows.all())
