@@ -93,6 +93,23 @@ def test_no_account_comes_alive_on_a_dataset_that_is_closing(flow: Flow) -> None
     assert list(flow.site.accounts.key_ids()) == []
 
 
+def test_no_account_comes_alive_that_was_ended_while_it_was_made(flow: Flow) -> None:
+    ada = flow.user("ada")
+    dataset = flow.dataset(ada).id
+    create = flow.site.accounts.create
+
+    def overtaken(self: object, *args: object, **kwargs: object) -> None:
+        create(*args, **kwargs)  # type: ignore[arg-type]
+        with flow.site.begin() as work:
+            store_accounts.retire(work, dataset)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(flow.site.accounts), "create", overtaken)
+        with pytest.raises(StoreUnavailableError):
+            store_accounts.usable_account(flow.site, ada, flow.start(ada, dataset))
+    assert [a.state for a in accounts(flow)] == [AccountState.DELETING]
+
+
 def test_accounts_that_the_table_does_not_know_are_collected(
     flow: Flow, clock: Clock
 ) -> None:

@@ -19,8 +19,9 @@ from hutch.contract.wire.datasets import (
     Right,
     State,
 )
+from hutch.contract.wire.transfer import AbortIn
 from hutch_api.domain.layout import key_of, prefix_of, seal_of
-from hutch_api.services import closing, files, operations, upkeep
+from hutch_api.services import closing, files, operations, upkeep, uploads
 from hutch_api.services.datasets import get_dataset, patch_dataset
 from hutch_api.store.tables import Dataset, Operation
 from tests.transfer.flow import Flow, sha256
@@ -129,6 +130,16 @@ def test_a_push_under_way_keeps_a_dataset_open_unless_abandoned(flow: Flow) -> N
     assert b"".join(files.manifest(flow.site, ada, dataset)).endswith(b"  a\n")
 
 
+def test_an_operation_ends_once(flow: Flow) -> None:
+    ada = flow.user("ada")
+    dataset = flow.closed(ada, {"a": b"1"})
+    with flow.site.begin() as work:
+        query = select(Operation.id).where(Operation.dataset_id == dataset)
+        [operation] = work.session.exec(query).all()
+        assert operations.end(work, operation, problem={"detail": "late"}) is None
+    assert operations.outcome(flow.site, operation).state is OperationState.DONE
+
+
 @pytest.mark.foreign
 def test_what_tools_wrote_takes_a_close_back_to_open(
     flow: Flow, foreign: Foreign
@@ -148,6 +159,23 @@ def test_what_tools_wrote_takes_a_close_back_to_open(
     }
     assert state(flow, dataset) is State.OPEN
     flow.push(ada, dataset, {"d": b"4"})  # work goes on
+
+
+@pytest.mark.foreign
+def test_what_tools_wrote_where_an_upload_ended_is_not_taken_for_its_remains(
+    flow: Flow, foreign: Foreign
+) -> None:
+    ada = flow.user("ada")
+    dataset = flow.dataset(ada).id
+    flow.push(ada, dataset, {"a": b"1"})
+    push = flow.start(ada, dataset)
+    [upload] = flow.announce(ada, push, {"b": b"2"})
+    assert upload.intent is not None
+    uploads.abort(flow.site, ada, push, AbortIn(intents=(upload.intent,)))
+    foreign.put(key_of(dataset, "b"), b"stray")
+    with pytest.raises(CloseRefusedError) as caught:
+        flow.close(ada, dataset)
+    assert reasons(caught.value) == {("added", "b")}
 
 
 @pytest.mark.foreign

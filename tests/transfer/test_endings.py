@@ -236,7 +236,7 @@ def test_a_refused_close_says_so_to_whoever_polls(flow: Flow) -> None:
 
 
 @pytest.mark.foreign
-@pytest.mark.parametrize("lie", ["none", "instance", "seal", "digest", "files"])
+@pytest.mark.parametrize("lie", ["none", "instance", "seal", "digest", "files", "pins"])
 def test_a_sweep_stops_at_any_record_that_differs(
     flow: Flow, foreign: Foreign, lie: str
 ) -> None:
@@ -258,6 +258,8 @@ def test_a_sweep_stops_at_any_record_that_differs(
                 row.seal = "0" * 64
             case "digest":
                 row.digest = "0" * 64
+            case "pins":
+                work.session.get_one(File, (dataset, "a")).version = "another"
             case _:
                 work.session.get_one(File, (dataset, "a")).sha256 = "0" * 64
     with pytest.raises(StoreError, match="differ"):
