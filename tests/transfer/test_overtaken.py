@@ -19,6 +19,8 @@ from hutch.contract.wire.datasets import State
 from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import key_of, prefix_of
 from hutch_api.services import closing, deletion, operations
+from hutch_api.services import uploads as transfer
+from hutch_api.services.announcement import Announced
 from hutch_api.services.sweep import sweep
 from hutch_api.store.tables import Dataset, Intent, IntentState, Operation
 from tests.agreement import disagreements
@@ -190,6 +192,37 @@ def test_an_upload_whose_id_was_lost_ends_though_another_is_open(
     item = flow.carry(ada, push, upload, BIG)
     assert flow.finish(ada, push, [item]).files[0].problem is None
     assert uploads(flow, dataset) == []
+
+
+@pytest.mark.parametrize("what", ["close", "delete"])
+def test_an_upload_that_is_opened_while_a_dataset_ends_ends_with_it(
+    flow: Flow, clock: Clock, what: str
+) -> None:
+    ada = flow.user("ada")
+    end = {
+        "close": partial(flow.close, ada, abandon=True, empty=True),
+        "delete": partial(deletion.delete, flow.site, ada),
+    }[what]
+    for at in count(1):
+        dataset = flow.dataset(ada, f"d{at}").id
+        push = flow.start(ada, dataset)
+        crashed_at(Step.INTENTS_WRITTEN, partial(flow.announce, ada, push, {"a": BIG}))
+        with flow.site.look() as work:
+            query = select(Intent).where(Intent.dataset_id == dataset)
+            intent = work.session.exec(query).one()
+        opening = partial(
+            transfer._open_uploads, flow.site, [Announced("a", intent=intent)]
+        )
+        came = interrupted(
+            flow,
+            partial(end, dataset),
+            partial(crashed_at, Step.UPLOAD_WRITTEN, opening),
+            at=at,
+        )
+        settle_down(flow, clock)
+        assert uploads(flow, dataset) == []
+        if not came:
+            break
 
 
 def test_the_search_for_lost_uploads_spares_one_that_is_being_opened(

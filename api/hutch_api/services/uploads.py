@@ -143,14 +143,13 @@ def _open_uploads(site: Site, outcomes: Iterable[Announced]) -> None:
     with site.begin() as work:
         for intent, upload in made:
             row = work.session.get_one(Intent, intent.id, with_for_update=True)
-            row.upload = upload
             if row.state is IntentState.NEW:
-                row.state = IntentState.URL
-            intent.upload, intent.state = row.upload, row.state
-            if row.state not in LIVE_INTENTS:
+                row.upload, row.state = upload, IntentState.URL
+            else:  # ended meanwhile; without an id the worker looks for the upload
                 late.append((intent, upload))
+            intent.upload, intent.state = row.upload, row.state
     reached(Step.UPLOAD_WRITTEN)
-    for intent, upload in late:  # ended meanwhile
+    for intent, upload in late:
         site.objects.abort_upload(key_of(intent.dataset_id, intent.path), upload)
 
 
