@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "doctor": "look at settings, database and store, and say what is missing",
     "store": "set up the object store",
     "sweep": "compare closed datasets with the store now",
+    "rebuild": "make an empty database whole again from the buckets",
     "user": "add, list, disable and enable users",
     "openapi": "print the OpenAPI document",
 }

@@ -13,7 +13,7 @@ from hutch_api.adapters.probe import ProbeNeededError, Report, Target, quick_che
 from hutch_api.adapters.probe import probe as run_probe
 from hutch_api.adapters.provisioning import Place
 from hutch_api.commands.exits import CommandError, Exit
-from hutch_api.services import installation
+from hutch_api.services import installation, scrub
 from hutch_api.services.work import Site, Work
 from hutch_api.settings import Settings, unknown
 from hutch_api.site import accounts_api, open_site, read_instance, utc_now
@@ -29,10 +29,12 @@ class Findings:
     Attributes:
         lines: What was looked at, one line each.
         missing: What must be there and is not.
+        alarms: Files of closed datasets that are not as they should be.
     """
 
     lines: list[str] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    alarms: list[str] = field(default_factory=list)
 
 
 def migrate(settings: Settings) -> None:
@@ -140,6 +142,7 @@ def examine(settings: Settings, environ: Mapping[str, str]) -> Findings:
     try:
         require_database(settings)
         found.lines.append("ok       database: it is of this version")
+        found.alarms.extend(_alarms(settings))
         report = probe(settings)
     except CommandError as error:
         found.missing.append(str(error))
@@ -151,6 +154,15 @@ def examine(settings: Settings, environ: Mapping[str, str]) -> Findings:
         found.lines.extend(report.lines())
         found.missing.extend(f"{o.name}: {o.remedy}" for o in report.missing)
     return found
+
+
+def _alarms(settings: Settings) -> list[str]:
+    engine = make_engine(settings.database_url.reveal())
+    try:
+        with Session(engine) as session:
+            return scrub.alarms(Work(session, utc_now()))
+    finally:
+        engine.dispose()
 
 
 def has_users(settings: Settings) -> bool:

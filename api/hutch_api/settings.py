@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from urllib.parse import urlsplit
 
 from hutch_api.domain.keys import ServerKeys
+from hutch_api.domain.secret import Secret
 from hutch_api.ports.accounts import AccountsApi
 from hutch_api.ports.objects import Credentials
 
@@ -23,30 +24,6 @@ PREFIX: Final = "HUTCH_"
 _FILE: Final = "_FILE"
 _AUTO: Final = "auto"
 _LOWEST_PORT, _HIGHEST_PORT = 1, 65_535
-
-
-class Secret:
-    """A text that does not show itself in a log, a traceback or a ``repr``."""
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def reveal(self) -> str:
-        """Give the text to the one who has to send it."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return "Secret('********')"
-
-    __str__ = __repr__
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
 
 
 class SettingsError(Exception):
@@ -115,6 +92,17 @@ def parse_seconds(text: str) -> timedelta:
     if span <= timedelta(0):
         raise ValueError("must be more than 0 seconds")
     return span
+
+
+def parse_gib(text: str) -> int:
+    """Read an amount given in GiB; gives bytes."""
+    try:
+        amount = int(float(text) * 1024**3)
+    except (ValueError, OverflowError):
+        raise ValueError("is not a number of GiB") from None
+    if amount < 0:
+        raise ValueError("must not be less than 0")
+    return amount
 
 
 def parse_switch(text: str) -> bool:
@@ -305,6 +293,14 @@ class Settings:
         "Seconds that an idle worker waits before it looks again.",
         parse_seconds,
         default="2",
+    )
+    worker_scrub: int = _setting(
+        "WORKER_SCRUB_GIB_PER_DAY",
+        "GiB of closed files that all workers together read again each day, to find "
+        "what the store has lost or changed; a file counts 64 KiB more than it holds. "
+        "0 reads nothing.",
+        parse_gib,
+        default="200",
     )
 
     @property

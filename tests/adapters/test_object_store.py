@@ -153,6 +153,10 @@ class ObjectStoreSuite(WritingSuite):
         objects.put_record(f"{name}0/other", b"other")
         assert objects.get_record(f"{name}/seal.json") == b"second"
         assert objects.get_record(f"{name}/empty") == b""
+        assert list(objects.records(f"{name}/")) == [
+            f"{name}/empty",
+            f"{name}/seal.json",
+        ]
         objects.delete_records(f"{name}/")
         assert objects.get_record(f"{name}/seal.json") is None
         assert objects.get_record(f"{name}0/other") == b"other"

@@ -292,6 +292,11 @@ class MemoryStore:
         self.before("get_record")
         return self._records.get(name)
 
+    def records(self, prefix: str) -> Iterator[str]:
+        """List the names of records."""
+        self.before("records")
+        yield from sorted(name for name in self._records if name.startswith(prefix))
+
     def delete_records(self, prefix: str) -> None:
         """Delete all records under a prefix."""
         self.before("delete_records")

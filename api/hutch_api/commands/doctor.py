@@ -3,6 +3,7 @@
 import json
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from hutch_api import readiness
 from hutch_api.commands.exits import Exit
@@ -19,9 +20,13 @@ def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
     """Examine and report."""
     found = readiness.examine(read_settings(options, environ), environ)
     if options.json:
-        print(json.dumps({"missing": found.missing, "lines": found.lines}, indent=2))
+        print(json.dumps(asdict(found), indent=2))
     else:
         for line in found.lines:
             print(line)
-        print("\n".join(f"MISSING: {line}" for line in found.missing) or "all is well")
-    return Exit.NOT_READY if found.missing else Exit.OK
+        faults = [f"MISSING: {line}" for line in found.missing]
+        faults += [f"ALARM: {line}" for line in found.alarms]
+        print("\n".join(faults) or "all is well")
+    if found.missing:
+        return Exit.NOT_READY
+    return Exit.FAILED if found.alarms else Exit.OK

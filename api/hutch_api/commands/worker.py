@@ -1,15 +1,21 @@
-"""Do what is due: go on with closes and deletions, end accounts, sweep."""
+"""Do what is due: go on with closes and deletions, end accounts, sweep, scrub."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from hutch_api import readiness
 from hutch_api.commands.exits import Exit
 from hutch_api.commands.log import start_log
+from hutch_api.services.scrub import scrub_once
 from hutch_api.services.upkeep import run_once
 from hutch_api.settings import Settings
-from hutch_api.worker.loop import ending_on_signals, work
+from hutch_api.worker.loop import beside, ending_on_signals, work
+
+SCRUB_PAUSE: Final = timedelta(seconds=30)
+"""Meanwhile the budget of the scrub grows."""
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -25,10 +31,15 @@ def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
     start_log()
     with ending_on_signals() as stop:  # from here on: a start may take a while
         site = readiness.open_ready(settings)
+        scrub = partial(
+            scrub_once, site, budget=settings.worker_scrub, stop=stop.is_set
+        )
         if options.once:
-            while not stop.is_set() and run_once(site):
-                pass
+            for chore in (partial(run_once, site), scrub):
+                while not stop.is_set() and chore():
+                    pass
         else:
-            work(partial(run_once, site), pause=settings.worker_pause, stop=stop)
+            with beside(scrub, pause=SCRUB_PAUSE, stop=stop):
+                work(partial(run_once, site), pause=settings.worker_pause, stop=stop)
     site.engine.dispose()
     return Exit.OK

@@ -152,6 +152,10 @@ class ObjectStore(Protocol):
         """Read a small object of the meta bucket; None if it is not there."""
         ...
 
+    def records(self, prefix: str) -> Iterator[str]:
+        """List the names of the records under a prefix, in the order of their bytes."""
+        ...
+
     def delete_records(self, prefix: str) -> None:
         """Delete all objects of the meta bucket under a prefix, in all versions."""
         ...

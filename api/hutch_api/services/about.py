@@ -31,6 +31,7 @@ class About:
     """What is known of a dataset beside what its seal covers; users by name."""
 
     name: str
+    name_is_unique: bool
     owner: str
     creator: str
     description: str
@@ -50,6 +51,7 @@ class About:
         """Describe a dataset as it is now."""
         return cls(
             name=row.name,
+            name_is_unique=row.name_is_unique,
             owner=work.session.get_one(User, row.owner_id).name,
             creator=work.session.get_one(User, row.creator_id).name,
             description=row.description,

@@ -57,7 +57,10 @@ def dataset_out(work: Work, actor: Actor, row: Dataset) -> DatasetOut:
 def etag(dataset: Dataset | DatasetOut) -> str:
     """Compute the ETag of a dataset: it changes with whatever is shown of it."""
     moment = dataset.updated_at.strftime("%Y%m%dT%H%M%S%f")
-    return f'"{dataset.revision}.{State(dataset.state).value}.{moment}"'
+    read = dataset.scrubbed_at
+    seen = "" if read is None else f".{read:%Y%m%dT%H%M%S%f}"
+    seen += f".{dataset.faults}" if dataset.faults else ""
+    return f'"{dataset.revision}.{State(dataset.state).value}.{moment}{seen}"'
 
 
 def list_datasets(

@@ -21,8 +21,7 @@ from hutch.contract import manifest as contract
 from hutch.contract import records as forms
 from hutch.contract.problems import StoreError, StoreUnavailableError
 from hutch.contract.steps import Step, reached
-from hutch.contract.wire.datasets import State
-from hutch.contract.wire.transfer import Fault
+from hutch.contract.wire.datasets import Fault, State
 from hutch_api.domain.layout import path_of, prefix_of
 from hutch_api.ports.objects import Version
 from hutch_api.services import access, audit, records

@@ -15,12 +15,12 @@ from sqlmodel import Field, SQLModel
 
 from hutch.contract.wire.accounts import Role
 from hutch.contract.wire.datasets import (
+    Fault,
     OperationKind,
     OperationState,
     Right,
     State,
 )
-from hutch.contract.wire.transfer import Fault
 from hutch_api.store.columns import (
     ByteOrdered,
     ExactJson,
@@ -145,7 +145,8 @@ class Dataset(SQLModel, table=True):
     """A dataset, or the tombstone of one.
 
     ``sweep_at`` and ``about_at`` say when work in the store is due. A round of the
-    scrub began at ``scrub_since``, and one worker has it until ``scrub_until``.
+    scrub began at ``scrub_since`` and has come to the path ``scrub_after``; one worker
+    has it until ``scrub_until``.
 
     ``name_is_unique`` is set by an owner who sees all that they have. Whoever names or
     gives a dataset without seeing the rest must not learn from a refusal what is there.
@@ -192,6 +193,7 @@ class Dataset(SQLModel, table=True):
     scrubbed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     scrub_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     scrub_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    scrub_after: str | None = None
 
 
 class Input(SQLModel, table=True):
@@ -229,7 +231,7 @@ class Share(SQLModel, table=True):
 class File(SQLModel, table=True):
     """A line of the manifest with its pin.
 
-    ``checked_at`` is when the scrub read it last, ``fault`` what it found wrong then.
+    ``fault`` is what the scrub found wrong when it read the file last.
     """
 
     __tablename__ = "files"
@@ -245,7 +247,6 @@ class File(SQLModel, table=True):
     intent_id: UUID
     confirmed: bool = False
     confirmed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     fault: Fault | None = Field(default=None, sa_type=one_of(Fault))
     committed_at: datetime = Field(sa_type=UtcDateTime)
     committed_by: UUID = Field(foreign_key="users.id")

@@ -58,6 +58,28 @@ def work(
 
 
 @contextmanager
+def beside(
+    run_once: Callable[[], bool], *, pause: timedelta, stop: threading.Event
+) -> Iterator[None]:
+    """Work in another thread until the block ends, so that neither waits for the other.
+
+    Args:
+        run_once: As for ``work``.
+        pause: As for ``work``.
+        stop: Ends both.
+    """
+    thread = threading.Thread(
+        target=work, args=(run_once,), kwargs={"pause": pause, "stop": stop}
+    )
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
 def ending_on_signals() -> Iterator[threading.Event]:
     """Give an event that SIGTERM and SIGINT set."""
     stop = threading.Event()

@@ -53,6 +53,11 @@ def describe(screen: Screen, dataset: DatasetOut) -> None:
         rows.append(("closed", text.moment(dataset.closed_at)))
     if dataset.deleted_at:
         rows.append(("deleted", text.moment(dataset.deleted_at)))
+    if dataset.scrubbed_at:
+        rows.append(("read again", text.moment(dataset.scrubbed_at)))
+    if dataset.faults:
+        damaged = f"{text.count(dataset.faults, 'file')} not as recorded"
+        rows.append(("ALARM", f"{damaged}; 'hutch files' marks them"))
     if dataset.digest:
         rows.append(("digest", dataset.digest))
     if dataset.seal:

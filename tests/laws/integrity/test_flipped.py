@@ -67,7 +67,7 @@ DAMAGES: Final[Mapping[str, tuple[Hurt, str, str]]] = {
     "the seal": (lambda f: _sql(f, f"seal = '{ZEROS}'"), "seal", ZEROS),
     "an edge": (
         lambda f: f.damage.sql(
-            f"UPDATE inputs SET seal = '{ZEROS}' WHERE child_id = :id",  # noqa: S608
+            f"UPDATE inputs SET seal = '{ZEROS}' WHERE child_id = :id",  # noqa: S608 -- constants of this file
             id=f.child.hex,
         ),
         "edge",
@@ -75,7 +75,7 @@ DAMAGES: Final[Mapping[str, tuple[Hurt, str, str]]] = {
     ),
     "the digest of an edge": (
         lambda f: f.damage.sql(
-            f"UPDATE inputs SET digest = '{ZEROS}' WHERE child_id = :id",  # noqa: S608
+            f"UPDATE inputs SET digest = '{ZEROS}' WHERE child_id = :id",  # noqa: S608 -- constants of this file
             id=f.child.hex,
         ),
         "edge",

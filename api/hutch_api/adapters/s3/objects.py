@@ -281,6 +281,11 @@ class S3Store:
             with answer["Body"] as body:
                 return body.read()
 
+    def records(self, prefix: str) -> Iterator[str]:
+        """List the names of the records under a prefix, in the order of their bytes."""
+        rows = Lister(self._requests, self._buckets.meta).versions(prefix)
+        return (row.key for row in rows if row.is_latest and not row.is_marker)
+
     def delete_records(self, prefix: str) -> None:
         """Delete all objects of the meta bucket under a prefix, in all versions."""
         bucket = self._buckets.meta

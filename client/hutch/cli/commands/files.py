@@ -1,7 +1,8 @@
 """``hutch files``: list the files of a dataset, in the order of their paths.
 
-With --sha256 the lines are those of sha256sum, so that 'sha256sum --check' can read
-them.
+What the server found CORRUPT, MISSING or UNREADABLE when it read a closed dataset
+again is marked. With --sha256 the lines are those of sha256sum, so that
+'sha256sum --check' can read them.
 """
 
 from argparse import ArgumentParser
@@ -42,9 +43,10 @@ def run(options: Options, desk: Desk) -> Exit:
             return Exit.OK
         # Printed as the pages come: a dataset may hold millions.
         for file in client.files.iterate(dataset.id):
+            fault = f"  {file.fault.upper()}" if file.fault else ""
             screen.show(
                 f"{file.sha256}  {file.path}"
                 if options.sha256
-                else f"{text.size(file.size):>11}  {file.path}"
+                else f"{text.size(file.size):>11}  {file.path}{fault}"
             )
     return Exit.OK

@@ -25,6 +25,17 @@ class State(StrEnum):
     DELETED = "deleted"
 
 
+class Fault(StrEnum):
+    """What the server found when it read a closed file again."""
+
+    CORRUPT = "corrupt"
+    """Its bytes are not those that are recorded."""
+    MISSING = "missing"
+    """The store does not have the version any more."""
+    UNREADABLE = "unreadable"
+    """The store has it, but fails to give it."""
+
+
 class Right(StrEnum):
     """What somebody may do with a dataset; each holds the ones before it."""
 

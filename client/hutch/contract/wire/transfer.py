@@ -17,6 +17,7 @@ from hutch.contract.wire.checks import (
     require_range,
     require_sha256,
 )
+from hutch.contract.wire.datasets import Fault
 
 MAX_BATCH: Final = 1_000
 """Most items in one request."""
@@ -44,17 +45,6 @@ class SignedRequest:
     expires_in: int
 
 
-class Fault(StrEnum):
-    """What the server found when it read a closed file again."""
-
-    CORRUPT = "corrupt"
-    """Its bytes are not those that are recorded."""
-    MISSING = "missing"
-    """The store does not have the version any more."""
-    UNREADABLE = "unreadable"
-    """The store has it, but fails to give it."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileOut:
     """A file of a dataset.
@@ -62,7 +52,6 @@ class FileOut:
     Attributes:
         version: Version id in the store; it is what readers get.
         confirmed: Somebody but the uploader has computed the same SHA-256.
-        confirmed_at: When that was done last; None if never, or before the close.
         fault: What is wrong with it in the store; None if nothing is known.
     """
 

@@ -115,6 +115,7 @@ def _datasets() -> None:
         optional("scrubbed_at", TIME),
         optional("scrub_since", TIME),
         optional("scrub_until", TIME),
+        optional("scrub_after", TEXT),
     )
     op.create_index(
         "datasets_name",
@@ -226,7 +227,6 @@ def _files() -> None:
         needed("intent_id", ID),
         needed("confirmed", FLAG),
         optional("confirmed_at", TIME),
-        optional("checked_at", TIME),
         optional("fault", WORD),
         needed("committed_at", TIME),
         needed("committed_by", ID, sa.ForeignKey("users.id")),
