@@ -166,7 +166,7 @@ def test_a_reader_that_can_list_is_named(
 def test_a_reader_whose_id_alone_can_write_is_named(minio: StoreServer) -> None:
     """MinIO takes a key id for a write credential: the reader's is in every URL."""
     ready = set_up(minio)
-    target = target_of(ready, reader=ready.server)
+    target = target_of(ready, reader=ready.root)  # no policy binds it
     seen = found(target, "unsigned-trailer", "unsigned-part")
     assert "reader" in (seen["unsigned-trailer"] or "")
     assert seen["unsigned-part"] is not None

@@ -30,7 +30,6 @@ _OBJECT_ACTIONS: Final = (
     "s3:GetObject",
     "s3:GetObjectVersion",
     "s3:ListMultipartUploadParts",
-    "s3:PutObject",
 )
 _IAM_ACTIONS: Final = (
     "iam:AttachUserPolicy",
@@ -44,6 +43,12 @@ _IAM_ACTIONS: Final = (
 )
 _BY_URL_ONLY: Final = {"Null": {"s3:x-amz-content-sha256": "true"}}
 """A presigned URL says nothing about the payload in a header."""
+_SIGNED_ONLY: Final = {
+    "StringNotEquals": {
+        "s3:x-amz-content-sha256": ["STREAMING-UNSIGNED-PAYLOAD-TRAILER"]
+    }
+}
+"""MinIO takes such a request from whoever knows the key id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +95,17 @@ def server_policy(buckets: Buckets, *, iam: bool) -> Policy:
     Args:
         buckets: The buckets that it works in.
         iam: The store makes accounts by the IAM API, which needs rights of its own.
-            SeaweedFS knows no narrower resource than ``*`` for them.
+            SeaweedFS knows no narrower resource than ``*`` for them, and looks at
+            every signature, so that the condition of MinIO is left out there.
     """
     both = [buckets.data, buckets.meta]
-    statements = [
-        _allow(_BUCKET_ACTIONS, both),
-        _allow(_OBJECT_ACTIONS, [f"{bucket}/*" for bucket in both]),
-    ]
+    keys = [f"{bucket}/*" for bucket in both]
+    write = _allow(["s3:PutObject"], keys)
+    statements = [_allow(_BUCKET_ACTIONS, both), _allow(_OBJECT_ACTIONS, keys)]
     if iam:
-        actions = list(_IAM_ACTIONS)
-        statements.append({"Effect": "Allow", "Action": actions, "Resource": ["*"]})
-    return _document(statements)
+        more = {"Effect": "Allow", "Action": list(_IAM_ACTIONS), "Resource": ["*"]}
+        return _document([*statements, write, more])
+    return _document([*statements, write | {"Condition": _SIGNED_ONLY}])
 
 
 def _document(statements: list[dict[str, Any]]) -> Policy:
@@ -117,9 +122,18 @@ def same_policy(one: Policy, other: Policy) -> bool:
     return _normal(one) == _normal(other)
 
 
-def _normal(policy: Policy) -> set[tuple[str, frozenset[str], frozenset[str]]]:
+def _normal(policy: Policy) -> set[tuple[frozenset[Any], ...]]:
     return {
-        (s["Effect"], _as_set(s.get("Action", ())), _as_set(s.get("Resource", ())))
+        (
+            frozenset([s["Effect"]]),
+            _as_set(s.get("Action", ())),
+            _as_set(s.get("Resource", ())),
+            frozenset(
+                (operator, name, _as_set(values))
+                for operator, wanted in s.get("Condition", {}).items()
+                for name, values in wanted.items()
+            ),
+        )
         for s in policy.get("Statement", ())
     }
 

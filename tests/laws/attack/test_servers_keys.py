@@ -9,7 +9,7 @@ from sqlmodel import col, select
 
 from hutch.client import Client
 from hutch.contract.problems import StoreError
-from hutch.contract.wire.transfer import Fault
+from hutch.contract.wire.datasets import Fault
 from hutch.errors import CorruptDataError
 from hutch.sync.verifying import verify_dataset
 from hutch_api.commands import sweep as command
