@@ -97,6 +97,10 @@ class Relay:
     def stop(self) -> None:
         """Serve no longer."""
         self._server.shutdown()
+        self.close()
+
+    def close(self) -> None:
+        """Listen no longer."""
         self._server.server_close()
 
 

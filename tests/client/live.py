@@ -81,19 +81,29 @@ def read(root: Path) -> dict[str, bytes]:
     }
 
 
-def make_site(engine: Engine, ready: Ready, public_url: str) -> Site:
-    """Put a site together whose signed addresses go over ``public_url``."""
+def make_site(
+    engine: Engine, ready: Ready, public_url: str, *, internal_url: str | None = None
+) -> Site:
+    """Put a site together whose signed addresses go over ``public_url``.
+
+    Args:
+        engine: Of an empty database.
+        ready: The store.
+        public_url: Where clients reach the store.
+        internal_url: Where the site does; None means without a detour.
+    """
+    near = internal_url or ready.place.endpoint
     site = Site(
         engine=engine,
         objects=create_s3_store(
-            internal_url=ready.place.endpoint,
+            internal_url=near,
             public_url=public_url,
             region=REGION,
             buckets=Buckets(ready.place.buckets.data, ready.place.buckets.meta),
             server=ready.server,
             reader=ready.reader,
         ),
-        accounts=ready.accounts(),
+        accounts=ready.accounts(endpoint=near),
         keys=ServerKeys({1: b"k" * 32}),
         instance=ready.place.instance,
         clock=utc_now,
