@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from hutch.contract.problems import StoreError, StoreUnavailableError
 from hutch_api.adapters.s3.client import system_certificates
@@ -114,7 +115,8 @@ def asking(what: str) -> Iterator[None]:
         yield
     except ClientError as refusal:
         code, status = code_of(refusal), status_of(refusal)
-    except (BotoCoreError, OSError):
+    except (BotoCoreError, OSError, ResponseParserError, KeyError):
+        # The last two: half an answer, and one that is about something else.
         raise StoreUnavailableError(
             f"the store did not answer when asked to {what}"
         ) from None

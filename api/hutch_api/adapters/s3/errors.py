@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Final, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from hutch.contract.problems import (
@@ -49,7 +50,7 @@ def translated(operation: str) -> Iterator[None]:
     Raises:
         UploadGoneError: There is no such upload.
         UploadIncompleteError: Parts or checksum do not fit.
-        StoreUnavailableError: No answer, or one that asks for patience.
+        StoreUnavailableError: No answer, half of one, or one that asks for patience.
         StoreError: Any other refusal.
     """
     try:
@@ -59,7 +60,7 @@ def translated(operation: str) -> Iterator[None]:
         code = str(answer.get("Error", {}).get("Code", ""))
         status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         refuse(operation, code=code, status=status)
-    except (BotoCoreError, HTTPError) as error:
+    except (BotoCoreError, HTTPError, ResponseParserError) as error:
         raise StoreUnavailableError(
             f"the object store did not answer while hutch wanted to {operation}; "
             "try again in a moment",

@@ -101,8 +101,10 @@ class Requests:
         try:
             root = ET.fromstring(answer.data)  # noqa: S314 -- our own store wrote it
         except ET.ParseError:
-            refuse(operation, code="", status=answer.status)
-        if answer.status != HTTPStatus.OK:
+            broken = HTTPStatus.BAD_GATEWAY  # half of a document is no answer
+            refuse(operation, code="", status=max(answer.status, broken))
+        # An error may come with 200: it must not pass for an empty list.
+        if answer.status != HTTPStatus.OK or tag_of(root) == "Error":
             refuse(operation, code=text_of(root, "Code"), status=answer.status)
         return root, answer.headers.get("server", "")
 
