@@ -13,6 +13,8 @@ from typing import Protocol
 
 import pytest
 
+from tests.laws.kills import table
+
 SOAK = bool(os.environ.get("HUTCH_SOAK"))
 
 
@@ -47,3 +49,32 @@ def count(request: pytest.FixtureRequest) -> Count:
 def scaled() -> Callable[[int, int], int]:
     """Choose between what CI has time for and what a soak run tries."""
     return lambda ci, soak: soak if SOAK else ci
+
+
+def _asked_for_all(config: pytest.Config) -> bool:
+    """Whether nobody asked for a part of the proofs only."""
+    chosen = config.option.keyword or config.option.markexpr or config.option.lf
+    return not chosen and all(Path(a).is_dir() for a in config.args)
+
+
+def _cells(config: pytest.Config) -> set[str]:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return table.tried(reporter.stats.get("passed", [])) if reporter else set()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a whole run in which a cell of the kill matrix stayed empty."""
+    cells = _cells(session.config)
+    if cells and _asked_for_all(session.config) and table.empty(cells):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the kill matrix, if any of it was run."""
+    if cells := _cells(terminalreporter.config):
+        terminalreporter.section("kill matrix: step by process by store")
+        for line in table.lines(cells):
+            terminalreporter.write_line(line)
+        left = table.empty(cells)
+        terminalreporter.write_line(f"{len(cells)} cells, {len(left)} empty")
