@@ -48,7 +48,7 @@ def add_member(call: Call[None, None]) -> Answer:
 
 
 def remove_member(call: Call[None, None]) -> Answer:
-    """Take a user out of a group; for its owner, or for oneself."""
+    """Take a user out of a group; for its owner."""
     group, user = call.text("group"), call.text("user")
     with call.site.begin() as work:
         left = groups.remove_member(work, call.actor, group, user)
