@@ -2,17 +2,19 @@
 
 import random
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
+from hutch_api.adapters import policies, provisioning
 from hutch_api.adapters.provisioning import random_credentials
 from hutch_api.adapters.s3 import Buckets, create_s3_store
 from hutch_api.ports.accounts import Access
 from hutch_api.ports.objects import Credentials, ObjectStore
-from tests.adapters.ready import Ready
+from tests.adapters.ready import Ready, set_up
 from tests.laws.attack.arsenal import Loot, Shot, archive, trailer, trailer_part
 from tests.laws.attack.firing import fire
 from tests.laws.attack.world import bucket_pair
@@ -47,7 +49,13 @@ class Pinned:
 
 @pytest.fixture
 def pinned(store_server: StoreServer) -> Iterator[Pinned]:
-    ready = bucket_pair(store_server)
+    with pinned_in(bucket_pair(store_server)) as made:
+        yield made
+
+
+@contextmanager
+def pinned_in(ready: Ready) -> Iterator[Pinned]:
+    """Make pinned versions and a live account beside them."""
     accounts, account = ready.accounts(), random_credentials()
     prefix = f"d/{uuid4()}/"
     until = datetime.now(UTC) + timedelta(hours=1)
@@ -100,14 +108,36 @@ def test_a_key_id_alone_writes_nothing(
         "server": ready.server,
         "reader": ready.reader,
     }
-    loot = replace(pinned.loot, key_ids=[known[whose].key_id])
+    hits = write_unsigned(pinned, known[whose])
+    count(f"writes with the key id of a {whose}, unsigned", hits, "requests")
+
+
+def write_unsigned(pinned: Pinned, known: Credentials) -> int:
+    """Try to write with a key id alone, and see that nothing was written."""
+    loot = replace(pinned.loot, key_ids=[known.key_id])
     rng = random.Random(SEED)  # noqa: S311 -- the same attack every time
     shots = [trailer(rng, loot) for _ in range(TRIES)]
     shots += [trailer_part(rng, loot) for _ in range(TRIES // 4)]
-    hits = [fire(pinned.loot.origin, shot) for shot in shots]
+    hits = [fire(loot.origin, shot) for shot in shots]
     assert pinned.now == [b"pinned"] * 2
     assert {hit.status for hit in hits if not hit.refused} == set()
-    count(f"writes with the key id of a {whose}, unsigned", len(hits), "requests")
+    return len(hits)
+
+
+def test_put_accounts_are_bound_where_the_server_is_not_yet(
+    minio: StoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An update changes what new accounts may do, before anybody sets the store up."""
+
+    def unbound(buckets: policies.Buckets, *, iam: bool) -> policies.Policy:
+        policy = policies.server_policy(buckets, iam=iam)
+        for statement in policy["Statement"]:
+            statement.pop("Condition", None)
+        return policy
+
+    monkeypatch.setattr(provisioning, "server_policy", unbound)
+    with pinned_in(set_up(minio)) as pinned:
+        write_unsigned(pinned, pinned.account)
 
 
 def test_no_archive_is_unpacked_over_a_version(pinned: Pinned, count: Count) -> None:
