@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from threading import Thread
+from uuid import uuid4
 
 import pytest
 from starlette.applications import Starlette
@@ -201,7 +202,7 @@ def test_an_endless_body_is_cut_off(port: int) -> None:
 
 def test_an_endless_body_is_answered_with_a_problem(port: int, ada: Person) -> None:
     head = (
-        "POST /v1/datasets HTTP/1.1\r\nHost: hutch\r\n"
+        f"POST /v1/pushes/{uuid4()}/uploads HTTP/1.1\r\nHost: hutch\r\n"
         f"Authorization: Bearer {ada.token}\r\nContent-Type: application/json\r\n"
         "Transfer-Encoding: chunked\r\n\r\n"
     )

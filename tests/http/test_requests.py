@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from starlette.testclient import TestClient
@@ -91,7 +92,17 @@ def test_a_body_that_says_it_is_too_long_is_not_read(client: TestClient) -> None
 
 
 def test_the_longest_body_is_read(ada: Person) -> None:
-    answer = ada.post("/v1/datasets", content=b" " * LIMIT, headers=JSON)
+    answer = ada.post(
+        f"/v1/pushes/{uuid4()}/uploads", content=b" " * LIMIT, headers=JSON
+    )
+    assert_problem(answer, 400, "malformed")
+
+
+def test_what_is_no_batch_is_short(ada: Person) -> None:
+    most = 1024 * 1024
+    answer = ada.post("/v1/datasets", content=b" " * (most + 1), headers=JSON)
+    assert_problem(answer, 413, "too-large", limit=most)
+    answer = ada.post("/v1/datasets", content=b" " * most, headers=JSON)
     assert_problem(answer, 400, "malformed")
 
 

@@ -27,15 +27,39 @@ def require_storable(attributes: Mapping[str, Any]) -> None:
         InvalidInputError: A name, text or number is not allowed, or too deep.
         TooLargeError: All together are too large.
     """
+    # First what costs nothing: the rest looks at every value, in a transaction.
+    if _least(attributes) > LARGEST:
+        raise _too_large()
     for fault in _faults(attributes, "attributes", DEEPEST):
         raise InvalidInputError(fault, field="attributes")
-    size = len(canonical_json(dict(attributes)))
-    if size > LARGEST:
-        raise TooLargeError(
-            f"attributes: {size} bytes as JSON, {LARGEST} are allowed; put large "
-            "values into a file of the dataset",
-            field="attributes",
-        )
+    if len(canonical_json(dict(attributes))) > LARGEST:
+        raise _too_large()
+
+
+def _too_large() -> TooLargeError:
+    return TooLargeError(
+        f"attributes: more than {LARGEST} bytes as JSON; put large values into a file "
+        "of the dataset",
+        field="attributes",
+    )
+
+
+def _least(value: Any) -> int:
+    """Count bytes that a value has at least as JSON; stop beyond the limit."""
+    total, ahead = 0, [value]
+    while ahead and total <= LARGEST:
+        match ahead.pop():
+            case Mapping() as item:
+                total += sum(map(len, item))
+                ahead.extend(item.values())
+            case list() | tuple() as item:
+                total += len(item)
+                ahead.extend(item)
+            case str() as item:
+                total += len(item)
+            case _:
+                total += 1
+    return total
 
 
 def _faults(value: Any, place: str, depth: int) -> Iterator[str]:

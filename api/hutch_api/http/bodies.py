@@ -13,9 +13,9 @@ from hutch.contract.problems import MalformedError, TooLargeError
 
 SHORT: Final = 64 * 1024
 """Length in bytes up to which a body is read whoever else is being read."""
-ROOM: Final = 12 * 1024 * 1024
-"""Bytes of longer bodies that one process holds at a time. Decoded they take up to ten
-times as much; dozens of full batches of announcements fit."""
+ROOM: Final = 8 * 1024 * 1024
+"""Bytes of longer bodies that one process holds at a time: one of the longest, dozens
+of a usual push. Decoded they take up to ten times as much."""
 
 
 def declared(headers: Headers) -> int:

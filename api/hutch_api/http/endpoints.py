@@ -18,6 +18,8 @@ Q = TypeVar("Q")
 MAX_BODY: Final = 8 * 1024 * 1024
 """Longest request body in bytes: 1,000 files of 9,000 parts do not fit, 1,000 files
 with the longest paths do."""
+MAX_SMALL_BODY: Final = 1024 * 1024
+"""The same where no batch comes: what may be in it fits, however it is escaped."""
 MAX_PUBLIC_BODY: Final = 64 * 1024
 """The same for a request without a token."""
 TEXT: Final = "text/plain; charset=utf-8"
@@ -104,6 +106,7 @@ class Endpoint(Generic[B, Q]):
         problems: Errors it may answer beyond those of every endpoint.
         example: A request body that works, for the documentation.
         media_type: Of a success that has a body.
+        batch: Its body holds many items and may be long.
     """
 
     method: str
@@ -119,6 +122,7 @@ class Endpoint(Generic[B, Q]):
     problems: tuple[type[HutchError], ...] = ()
     example: Mapping[str, Any] | None = None
     media_type: str = JSON
+    batch: bool = False
 
     @property
     def name(self) -> str:
@@ -128,7 +132,9 @@ class Endpoint(Generic[B, Q]):
     @property
     def longest(self) -> int:
         """Longest body in bytes; a stranger has little to say."""
-        return MAX_PUBLIC_BODY if self.public else MAX_BODY
+        if self.public:
+            return MAX_PUBLIC_BODY
+        return MAX_BODY if self.batch else MAX_SMALL_BODY
 
     @property
     def template(self) -> str:

@@ -7,10 +7,12 @@ What cannot be read as HTTP is answered with a problem document, as everything e
 """
 
 import asyncio
+import socket
+import struct
 import uuid
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -18,6 +20,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from hutch.contract.problems import MalformedError
 from hutch_api.http import problems
 from hutch_api.http.middleware import SECURITY
+
+_AT_ONCE: Final = struct.pack("ii", 1, 0)
+"""What makes a close drop what was not sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,11 @@ class PatientProtocol(H11Protocol):
         super().on_response_complete()
         self._look()
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Close when nothing more comes; what was not read yet may keep it open."""
+        super().timeout_keep_alive_handler()
+        self._look()
+
     def pause_writing(self) -> None:
         """Wait for a client that does not read."""
         super().pause_writing()
@@ -115,21 +125,19 @@ class PatientProtocol(H11Protocol):
 
     def _look(self) -> None:
         """Find what is to come from the client, and give it its time."""
-        if self.transport.is_closing():
-            self._expect(None)
-        elif self._serving():
-            self._waiting.pop(self, None)
-            if self.flow.write_paused:
-                self._expect(h11.SEND_RESPONSE, self._patience.body)
-            elif self.conn.their_state is h11.SEND_BODY:
-                self._expect(h11.SEND_BODY, self._patience.body)
-            else:
-                self._expect(None)
-        else:
+        idle = not (self._serving() or self.transport.is_closing())
+        if idle:
             self._waiting.setdefault(self)
-            # Between two requests uvicorn's own keep-alive time runs.
-            awaited = self.timeout_keep_alive_task is None
-            self._expect(h11.IDLE if awaited else None, self._patience.head)
+        else:
+            self._waiting.pop(self, None)
+        if self.transport.get_write_buffer_size():
+            self._expect(h11.SEND_RESPONSE, self._patience.body)
+        elif self._serving() and self.conn.their_state is h11.SEND_BODY:
+            self._expect(h11.SEND_BODY, self._patience.body)
+        elif idle and self.timeout_keep_alive_task is None:
+            self._expect(h11.IDLE, self._patience.head)
+        else:  # the server works, or uvicorn's own keep-alive time runs
+            self._expect(None)
 
     def _expect(self, stage: object, span: timedelta | None = None) -> None:
         """Wait for the end of a stage; what is expected already goes on."""
@@ -144,8 +152,9 @@ class PatientProtocol(H11Protocol):
 
     def _give_up(self) -> None:
         stage, self._stage, self._alarm = self._stage, None, None
-        if stage is h11.SEND_BODY and self.flow.read_paused:
-            self._look()  # it is the server that does not read
+        read = stage is h11.SEND_RESPONSE and not self.transport.get_write_buffer_size()
+        if read or (stage is h11.SEND_BODY and self.flow.read_paused):
+            self._look()  # it is not the client that is slow
         else:
             self.hang_up()
 
@@ -156,6 +165,9 @@ class PatientProtocol(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
         if self.transport.get_write_buffer_size():
-            self.transport.abort()  # it does not read, so nothing could be flushed
+            # It does not read: the system's buffer has to be given up as well.
+            line = self.transport.get_extra_info("socket")
+            line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            self.transport.abort()
         else:
             self.transport.close()

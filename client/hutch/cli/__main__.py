@@ -15,6 +15,7 @@ from hutch.cli.desk import Desk
 from hutch.cli.exits import Exit, exit_of
 from hutch.cli.screen import Screen, StoppedError, UsageError
 from hutch.contract.problems import HutchError
+from hutch.errors import UnreadableFileError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,13 +53,13 @@ def _run(words: Sequence[str]) -> Exit:
             )
         except BrokenPipeError:
             raise
-        except UnicodeEncodeError as error:
-            refused = _not_text(error)
-            ending = exit_of(refused)
-            screen.fail(refused)
         except Exception as error:  # noqa: BLE001 - no traceback reaches a person
-            ending = Exit.FAILED
-            screen.defect(error)
+            refused = _explained(error)
+            ending = exit_of(refused) if refused else Exit.FAILED
+            if refused:
+                screen.fail(refused)
+            else:
+                screen.defect(error)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read the output has gone (``| head``). Python would complain once
@@ -95,6 +96,17 @@ def _interruptible() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _explained(error: Exception) -> HutchError | None:
+    """Say what a word or a file that was named is not fit for; None: it is a defect."""
+    if isinstance(error, UnicodeEncodeError):
+        return _not_text(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        shown = os.fsdecode(error.filename)[:200]
+        reason = error.strerror or type(error).__name__
+        return UnreadableFileError(f"{shown!r} cannot be used: {reason}.", path=shown)
+    return None
 
 
 def _not_text(error: UnicodeEncodeError) -> UsageError:

@@ -144,14 +144,14 @@ class Screen:
         """Ask the person at the terminal; None if there is none."""
         if not (sys.stdin.isatty() and self.is_terminal):
             return None
-        print(question, end="", file=self._stderr, flush=True)
+        print(text.clean(question), end="", file=self._stderr, flush=True)
         return sys.stdin.readline().rstrip("\n")
 
     def ask_secret(self, question: str) -> str | None:
         """Ask for a password without showing it; None if nobody is there."""
         if not sys.stdin.isatty():
             return None
-        return getpass.getpass(question, stream=self._stderr)
+        return getpass.getpass(text.clean(question), stream=self._stderr)
 
 
 def _is_theirs(error: HutchError) -> bool:
@@ -167,7 +167,7 @@ def _reasons(error: HutchError) -> list[str]:
 
 
 def _json(value: Any) -> str:
-    return msgspec.json.encode(value, enc_hook=_simpler).decode()
+    return text.clean_json(msgspec.json.encode(value, enc_hook=_simpler).decode())
 
 
 def _simpler(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """How values look to people: sizes, times, tables."""
 
 import json
-import unicodedata
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -94,21 +94,33 @@ def table(
 def clean(text: str, *, lines: bool = True) -> str:
     """Make text harmless: names and details come from others.
 
-    A terminal obeys control characters, so they are shown and not sent.
+    A terminal obeys control characters, and characters that turn the direction of
+    writing make a name look like another. They are shown and not sent.
 
     Args:
         text: Anything.
         lines: Let line breaks through.
     """
-    return "".join(
-        char
-        if (lines and char == "\n") or unicodedata.category(char) not in _CONTROL
-        else char.encode("unicode_escape", "backslashreplace").decode()
-        for char in text
+    return _OBEYED.sub(
+        lambda found: (
+            found[0]
+            if lines and found[0] == "\n"
+            else found[0].encode("unicode_escape", "backslashreplace").decode()
+        ),
+        text,
     )
 
 
-_CONTROL: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+def clean_json(document: str) -> str:
+    """Make a JSON document harmless; it says the same."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+
+
+_OBEYED: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff"
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+"""Controls, line ends, halves of letters, directions."""
 
 
 def _pad(cell: str, width: int, *, right: bool) -> str:
