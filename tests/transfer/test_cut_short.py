@@ -1,21 +1,29 @@
-"""A store that was killed inside Complete leaves more than a version, or less."""
+"""What is cut short, by a kill of the store or of the server, is not lost."""
 
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlmodel import col, select
 
 from hutch.contract.problems import StoreUnavailableError
+from hutch.contract.steps import Step, observing
 from hutch.contract.wire.datasets import State
 from hutch.contract.wire.transfer import Finished
 from hutch_api.domain.layout import key_of, prefix_of
 from hutch_api.services import upkeep
+from hutch_api.services.sweep import sweep
+from hutch_api.store.tables import Audit
 from tests.conftest import Clock
 from tests.transfer.flow import Flow
 from tests.transfer.race import memory, state
 
 NEW = b"what replaces it"
+
+
+class KilledError(Exception):
+    """The server dies here."""
 
 
 def twice(flow: Flow, dataset: UUID) -> Finished:
@@ -63,3 +71,22 @@ def test_the_worker_removes_a_version_made_twice(flow: Flow, clock: Clock) -> No
     while upkeep.run_once(flow.site):
         pass
     assert versions(flow, dataset) == [done.version]
+
+
+@pytest.mark.rules
+def test_a_sweep_says_what_goes_before_it_is_gone(flow: Flow) -> None:
+    dataset = flow.closed(flow.user("ada"), {"a": b"1"})
+    memory(flow).write(key_of(dataset, "foreign"), b"not ours")
+
+    def die(step: Step) -> None:
+        if step is Step.SWEEP_REMOVED:
+            raise KilledError
+
+    with observing(die), pytest.raises(KilledError):
+        sweep(flow.site, dataset)
+    assert len(versions(flow, dataset)) == 1
+    with flow.site.look() as work:
+        rows = work.session.exec(
+            select(Audit).where(Audit.dataset_id == dataset).order_by(col(Audit.id))
+        ).all()
+    assert rows[-1].facts["removed_paths"] == ["foreign"]
