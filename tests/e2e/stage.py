@@ -11,7 +11,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +70,7 @@ class Server:
         directory: What it keeps.
         site: The same installation, opened in the test's process.
         pid: Of the process that a person would end with Ctrl-C.
+        log: What that process says.
     """
 
     url: str
@@ -77,6 +78,7 @@ class Server:
     directory: Path
     site: Site
     pid: int
+    log: Path
 
     def add(self, name: str, password: str, *, role: Role = Role.USER) -> None:
         """Add a user."""
@@ -91,6 +93,7 @@ class Person:
     Attributes:
         home: Where their token is kept, and where they work.
         extra: Further environment of their shell.
+        overheard: What others can see: command lines, and what was printed.
     """
 
     name: str
@@ -98,6 +101,7 @@ class Person:
     home: Path
     url: str
     extra: dict[str, str] = field(default_factory=dict)
+    overheard: list[str] = field(default_factory=list, repr=False)
 
     def environ(self) -> dict[str, str]:
         """The environment of their shell."""
@@ -112,7 +116,13 @@ class Person:
         typed: str = "",
         exits: Exit = Exit.OK,
     ) -> Outcome:
-        """Run a command to its end, which has to be the expected one.
+        """Run a command to its end, which has to be the expected one."""
+        outcome = self.run(*words, where=where, typed=typed)
+        assert outcome.exit == exits, f"hutch {words}\n{outcome.out}\n{outcome.err}"
+        return outcome
+
+    def run(self, *words: str, where: Path | None = None, typed: str = "") -> Outcome:
+        """Run a command to its end, whatever that is.
 
         It runs in the test's process, which saves the start of Python each time;
         ``shell`` runs the same as a process.
@@ -127,12 +137,11 @@ class Person:
             _set_environ(patch, self.environ())
             patch.setattr(sys, "stdin", io.StringIO(typed))
             status = main(words)
-        outcome = Outcome(status, _text(out), _text(err))
-        assert status == exits, f"hutch {words}\n{outcome.out}\n{outcome.err}"
-        return outcome
+        return self._heard(words, Outcome(status, _text(out), _text(err)))
 
     def start(self, *words: str, where: Path | None = None) -> subprocess.Popen[str]:
         """Start a command without waiting for it."""
+        self.overheard.append(" ".join(words))
         return subprocess.Popen(  # noqa: S603 - our own program, no shell
             [str(BIN / "hutch"), *words],
             cwd=where or self.home,
@@ -153,7 +162,13 @@ class Person:
     ) -> Outcome:
         """Run a command as a process to its end, which has to be the expected one."""
         with self.start(*words, where=where) as process:
-            return ended(process, typed=typed, exits=exits)
+            return self._heard(words, ended(process, typed=typed, exits=exits))
+
+    def _heard(self, words: Sequence[str], outcome: Outcome) -> Outcome:
+        """Note what was printed, but for the one answer that is a secret."""
+        if list(words[:2]) != ["token", "create"]:
+            self.overheard += [outcome.out, outcome.err]
+        return outcome
 
     def json(self, *words: str, where: Path | None = None, typed: str = "") -> Any:
         """Run a command that succeeds, and read its document."""
@@ -288,7 +303,7 @@ def up(directory: Path, *, store: str = "minio") -> Iterator[Server]:
             site = open_site(Settings.from_environ(environ_of(directory, {})))
             try:
                 yield Server(
-                    ready["url"], ready["s3_url"], directory, site, process.pid
+                    ready["url"], ready["s3_url"], directory, site, process.pid, log
                 )
             finally:
                 site.engine.dispose()
