@@ -10,10 +10,10 @@ import pytest
 from hutch_api import settings
 from tests.docs.pages import DOCS, blocks
 from tests.docs.terminal import Session, session
+from tests.programs import find_postgresql
 from tests.servers import (
     DatabaseServer,
     StoreServer,
-    _postgres_program,
     free_port,
     random_credentials,
 )
@@ -50,7 +50,7 @@ def facility(
     swaps = {"8400": str(port), "restored": restored}
     with session(tmp_path, environ=environ, swaps=swaps) as administrator:
         path = (
-            f"{Path(_postgres_program('pg_dump')).parent}:{administrator.start['PATH']}"
+            f"{Path(find_postgresql('pg_dump')).parent}:{administrator.start['PATH']}"
         )
         administrator.start["PATH"] = path
         yield administrator

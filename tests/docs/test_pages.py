@@ -15,7 +15,11 @@ PAGES = [
     "how-to/share-with-a-group.md",
     "how-to/when-something-fails.md",
 ]
-ELSEWHERE = {"tutorial/first-dataset.md", "how-to/run-a-server.md"}
+ELSEWHERE = {
+    "tutorial/first-dataset.md",
+    "how-to/run-a-server.md",
+    "how-to/prove-and-rebuild.md",
+}
 """Pages with a test of their own."""
 RUN = {"console", "sh", "python"}
 
