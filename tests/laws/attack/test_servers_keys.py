@@ -52,7 +52,10 @@ def told(world: World, dataset: UUID) -> list[Audit]:
     with world.site.look() as work:
         rows = work.session.exec(
             select(Audit)
-            .where(Audit.dataset_id == dataset, Audit.action == "sweep")
+            .where(
+                Audit.dataset_id == dataset,
+                col(Audit.action).in_(["sweep", "sweep-stopped"]),
+            )
             .order_by(col(Audit.id))
         )
         return list(rows.all())
