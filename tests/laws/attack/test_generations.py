@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import product
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import Engine
 
 from hutch.contract.wire.transfer import SignedRequest
@@ -18,6 +19,7 @@ from tests.laws.conftest import Count
 from tests.transfer.flow import Flow, crc
 from tests.transfer.stage import in_memory
 
+pytestmark = pytest.mark.timeout(7_200)  # a soak run tries all orders of three
 SEED = 4
 BEGIN = ("sign",)
 """Without a key that was handed out there is nothing that could come back."""

@@ -3,12 +3,15 @@
 import random
 from collections.abc import Callable
 
+import pytest
+
 from hutch_api.services.sweep import sweep
 from tests.laws.attack.firing import judge, volley
 from tests.laws.attack.loot import positions, pushed
 from tests.laws.attack.world import World, neighbours, watch
 from tests.laws.conftest import Count
 
+pytestmark = pytest.mark.timeout(7_200)  # a soak run fires ten times as much
 SEED = 20_261_122
 
 
