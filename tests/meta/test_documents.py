@@ -12,6 +12,11 @@ from hutch_api.command_line import COMMANDS
 from tests.meta import tree
 
 DOCS: Final = tree.ROOT / "docs"
+CODE: Final = (tree.ROOT, tree.ROOT / "api" / "hutch_api")
+NAMED_CODE: Final = re.compile(
+    r"`((?:tests|client|domain|services|adapters|http|worker|store)/[\w/.]*)`"
+)
+"""Code that a text names, from the root of the project or from the server's."""
 LINK: Final = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
 
 
@@ -68,6 +73,17 @@ def test_links_between_documents_lead_somewhere() -> None:
         if not (file.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_the_tests_and_modules_that_documents_name_exist() -> None:
+    missing = [
+        f"{file.relative_to(tree.ROOT)}: {name}"
+        for file in tree.tracked()
+        if file.suffix == ".md"
+        for name in NAMED_CODE.findall(file.read_text("utf-8"))
+        if not any((place / name).exists() for place in CODE)
+    ]
+    assert missing == []
 
 
 def test_the_version_is_written_down_once_and_needs_no_git() -> None:
