@@ -12,7 +12,9 @@ from hutch.contract.wire.accounts import Role
 from hutch_api.embedded.errors import ProgramMissingError
 from hutch_api.embedded.stores import find_minio
 from tests.agreement import disagreements
-from tests.e2e.stage import Person, Server, up
+from tests.e2e.stage import Person, Server
+from tests.e2e.watching import found_about, watched
+from tests.leaks import Issued
 
 NewPerson = Callable[..., Person]
 
@@ -25,36 +27,49 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def issued() -> Issued:
+    """Every token, password and signature of the run."""
+    return Issued()
+
+
+@pytest.fixture(scope="session")
+def server(
+    tmp_path_factory: pytest.TempPathFactory, issued: Issued
+) -> Iterator[Server]:
+    """Run a server; in the end nothing that it issued is found anywhere."""
     try:
         find_minio(os.environ)
     except ProgramMissingError as error:
         if os.environ.get("CI"):
             pytest.fail(f"not installed: {error}")
         pytest.skip(f"left out: {error}")
-    with up(tmp_path_factory.mktemp("e2e") / "server") as running:
-        yield running
+    with watched(tmp_path_factory.mktemp("e2e") / "server", issued) as one:
+        yield one
 
 
 @pytest.fixture
-def new_person(server: Server, tmp_path: Path) -> Iterator[NewPerson]:
-    """Make people; in the end what they did is compared in database and store."""
+def new_person(server: Server, issued: Issued, tmp_path: Path) -> Iterator[NewPerson]:
+    """Make people; in the end what they did is compared in database and store.
+
+    Nothing secret is left in their working directories or on their screens either.
+    """
     numbers = count(1)
-    names: list[str] = []
+    people: list[Person] = []
 
     def make(*, role: Role = Role.USER, logged_in: bool = True) -> Person:
         name = f"p{next(numbers)}-{uuid4().hex[:8]}"
         home = tmp_path / name
         home.mkdir()
         person = Person(name, f"secret of {name}", home, server.url)
-        names.append(name)
+        people.append(person)
         server.add(person.name, person.password, role=role)
         if logged_in:
             person.log_in()
         return person
 
     yield make
-    assert disagreements(server.site, owners=names) == []
+    assert disagreements(server.site, owners=[p.name for p in people]) == []
+    assert [line for p in people for line in found_about(issued, p)] == []
 
 
 @pytest.fixture
