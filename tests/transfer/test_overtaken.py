@@ -109,6 +109,7 @@ def test_a_close_that_was_refused_writes_no_records_for_the_next(flow: Flow) -> 
         came = interrupted(
             flow, partial(closing.proceed, flow.site, operation), meanwhile, at=at
         )
+        assert state(flow, dataset) is State.CLOSED
         sweep(flow.site, dataset)  # stops if the records are not the database's
         if not came:
             break
@@ -219,6 +220,30 @@ def test_an_upload_that_is_opened_while_a_dataset_ends_ends_with_it(
             partial(crashed_at, Step.UPLOAD_WRITTEN, opening),
             at=at,
         )
+        settle_down(flow, clock)
+        assert uploads(flow, dataset) == []
+        if not came:
+            break
+
+
+def test_an_upload_whose_id_was_lost_ends_though_another_is_being_opened(
+    flow: Flow, clock: Clock
+) -> None:
+    ada = flow.user("ada")
+    for at in count(1):
+        dataset = flow.dataset(ada, f"d{at}").id
+        lost = flow.start(ada, dataset)
+        crashed_at(Step.UPLOAD_OPENED, partial(flow.announce, ada, lost, {"a": BIG}))
+        push = flow.start(ada, dataset)
+        came = interrupted(
+            flow,
+            partial(flow.announce, ada, push, {"a": BIG}, force=True),
+            partial(settle_down, flow, clock),
+            at=at,
+        )
+        [upload] = flow.announce(ada, push, {"a": BIG}, force=True)
+        item = flow.carry(ada, push, upload, BIG)
+        assert flow.finish(ada, push, [item]).files[0].problem is None
         settle_down(flow, clock)
         assert uploads(flow, dataset) == []
         if not came:
