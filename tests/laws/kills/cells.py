@@ -133,7 +133,7 @@ def push(cell: Cell) -> None:
     if step not in _ACCOUNT | {Step.PUSH_NOTED}:
         write(root / "changed")
         write(root / "gone")
-        world.must("push", where=root)
+        world.push(root)
         (root / "gone").unlink()
     write(root / "changed")
     write(root / "new")
@@ -233,7 +233,6 @@ def close(cell: Cell) -> None:
     again = world.hutch("close", where=root)
     assert again.wait() == Exit.STATE, again.text()
     assert "[dataset-closed]" in again.text()
-    world.must("verify", where=root)
     world.require_exact(root)
 
 
@@ -330,7 +329,7 @@ def chore(cell: Cell) -> None:
     root = world.pushed()
     if step is Step.SUPERSEDED_DELETED:
         write(root / "f0")
-        world.must("push", where=root)
+        world.push(root)
         wait, left = upkeep.SUPERSEDED_FOR, _superseded
     else:
         leave_upload(world, root)
@@ -352,12 +351,12 @@ def chore(cell: Cell) -> None:
 def leave_upload(world: World, root: Path) -> None:
     """Announce a replacement of a file, and end its upload."""
     (file,) = world.files(root).values()
-    with world.client() as client:
-        push = client.pushes.start(world.id_of(root)).id
-        wanted = UploadIn(path=file.path, size=5, base=file.version)
-        (made,) = client.pushes.announce(push, UploadsIn(files=(wanted,))).files
-        assert made.intent is not None
-        client.pushes.abort(push, AbortIn(intents=(made.intent,)))
+    pushes = world.library.pushes
+    begun = pushes.start(world.id_of(root)).id
+    wanted = UploadIn(path=file.path, size=5, base=file.version)
+    (made,) = pushes.announce(begun, UploadsIn(files=(wanted,))).files
+    assert made.intent is not None
+    pushes.abort(begun, AbortIn(intents=(made.intent,)))
 
 
 def _superseded(world: World, root: Path) -> bool:

@@ -18,6 +18,8 @@ from sqlmodel import col, select
 from hutch import Client, connect, credentials, make_workdir
 from hutch.contract.wire.accounts import Role as Wire
 from hutch.contract.wire.datasets import DatasetIn, State
+from hutch.sync.pushing import push
+from hutch.workdir.directory import find_workdir
 from hutch_api import readiness
 from hutch_api.domain.layout import key_of, prefix_of
 from hutch_api.services import users
@@ -53,6 +55,7 @@ class World:
     Attributes:
         site: The same installation, opened in the test's process.
         processes: The API and the worker that run now.
+        library: The user's view of the API, in the test's process.
     """
 
     zygote: Zygote
@@ -65,6 +68,7 @@ class World:
     user: str
     processes: dict[Role, Process] = field(default_factory=dict)
     roots: dict[UUID, Path] = field(default_factory=dict)
+    library: Client = field(init=False)
 
     @property
     def url(self) -> str:
@@ -146,19 +150,13 @@ class World:
         config = {"XDG_CONFIG_HOME": str(self.home / ".config"), "NO_COLOR": "1"}
         return plain_environ(self.home) | config
 
-    @contextmanager
-    def client(self) -> Iterator[Client]:
-        """Give the library's view of the API, in the test's process."""
-        held = credentials.find(self.url, environ=self._client_environ())
-        with connect(held.url, token=held.token) as client:
-            yield client
-
-    def log_in(self) -> None:
-        """Keep a token of the user where commands find it."""
+    def log_in(self) -> str:
+        """Keep a token of the user where commands find it; gives it as well."""
         with connect(self.url) as client:
             token = client.account.log_in(self.user, PASSWORD).token
         held = credentials.Credential(url=self.url, token=token, user=self.user)
         credentials.keep(held, environ=self._client_environ())
+        return token
 
     # Datasets ------------------------------------------------------------------
 
@@ -166,8 +164,7 @@ class World:
         """Make a dataset with a working directory that was not pushed yet."""
         root = self.home / f"d-{uuid4().hex[:8]}"
         root.mkdir()
-        with self.client() as client:
-            dataset = client.datasets.create(DatasetIn(name=root.name))
+        dataset = self.library.datasets.create(DatasetIn(name=root.name))
         make_workdir(root, dataset=dataset.id, server=self.url)
         self.roots[dataset.id] = root
         for n in range(files):
@@ -175,10 +172,15 @@ class World:
         return root
 
     def pushed(self, *, files: int = 1) -> Path:
-        """Make a dataset and push it."""
+        """Make a dataset and push it: by the library, which is faster."""
         root = self.workdir(files=files)
-        self.must("push", where=root)
+        self.push(root)
         return root
+
+    def push(self, root: Path) -> None:
+        """Push what a kill is to find there."""
+        report = push(find_workdir(root), self.library)
+        assert not report.problems, report
 
     def id_of(self, root: Path) -> UUID:
         """Tell the dataset of a working directory."""
@@ -385,7 +387,7 @@ def world(
         try:
             made.start("api")
             made.start("worker")
-            made.log_in()
+            made.library = stack.enter_context(connect(made.url, token=made.log_in()))
             yield made
             made.require_nothing_left()
         finally:
