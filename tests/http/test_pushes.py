@@ -167,6 +167,16 @@ def test_a_keyed_push_is_started_once(ada: Person, dataset: str) -> None:
     assert (first.status_code, first.json()) == (again.status_code, again.json())
 
 
+def test_a_key_of_one_dataset_is_not_good_for_another(
+    ada: Person, dataset: str
+) -> None:
+    key = {"Idempotency-Key": "push"}
+    assert ada.post(f"/v1/datasets/{dataset}/pushes", headers=key).status_code == 201
+    other = ada.create("other")
+    answer = ada.post(f"/v1/datasets/{other}/pushes", headers=key)
+    assert_problem(answer, 409, "idempotency-conflict")
+
+
 def test_items_of_a_batch_fail_by_themselves(ada: Person, dataset: str) -> None:
     files = [
         {"path": "good.h5", "size": 7, "crc64nvme": CRC},
