@@ -22,9 +22,11 @@ EPILOG = epilog(
     Exit.SOME_FAILED,
     Exit.STATE,
     Exit.CONFLICT,
+    Exit.MISMATCH,
     ok="everything in the dataset is here",
     state="the dataset was deleted",
     conflict="files were changed here as well; they were left alone",
+    mismatch="what arrived is not what is recorded; run it again",
 )
 
 
