@@ -3,10 +3,11 @@
 from typing import Final, Self
 from uuid import UUID
 
-from hutch.connection import Connection, Waiting, ignore
+from hutch.connection import Connection
 from hutch.contract.problems import NotFoundError
 from hutch.contract.wire.datasets import DatasetOut, TypeList
 from hutch.errors import AmbiguousError
+from hutch.patience import Waiting, ignore
 from hutch.resources.accounts import Account, Groups, Tokens
 from hutch.resources.datasets import Datasets
 from hutch.resources.files import Files, Pushes
@@ -80,6 +81,10 @@ class Client:
     def close(self) -> None:
         """Close the sockets."""
         self._connection.close()
+
+    def hurry(self, *, now: bool = True) -> None:
+        """Wait for a server that does not answer no longer, or again."""
+        self._connection.patience.hurry(now=now)
 
     def types(self) -> TypeList:
         """List the types of datasets that the site knows."""

@@ -6,9 +6,7 @@ error class that the server raised.
 
 import ipaddress
 import platform
-import random
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final, Self, TypeVar
@@ -24,30 +22,16 @@ from hutch.contract.problems import (
     from_problem,
 )
 from hutch.errors import InsecureUrlError, ServerAnswerError, ServerUnavailableError
+from hutch.patience import Patience, Waiting, ignore
 
 T = TypeVar("T")
 
-ATTEMPTS: Final = 5
-"""For a server that never answered: its address may be wrong."""
-PATIENT_ATTEMPTS: Final = 12
-PATIENCE_S: Final = 30.0
-"""A server that has answered before is waited for so long: it may be starting anew."""
-FIRST_PAUSE_S: Final = 0.2
-LONGEST_PAUSE_S: Final = 6.0
-LONGEST_ASKED_S: Final = 30.0
-"""A server that asks for more patience than this gets an error instead."""
 MAX_REDIRECTS: Final = 3
 _PATIENCE: Final = frozenset({429, 502, 503, 504})
 _SAFE_TO_REPEAT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 Query = Mapping[str, str | int | None]
-Waiting = Callable[[str], None]
-"""Is told the server's address when a longer wait for it begins."""
-
-
-def ignore(_url: str) -> None:
-    """Say nothing about a wait."""
 
 
 class Connection:
@@ -55,6 +39,7 @@ class Connection:
 
     Attributes:
         url: Address of the server, without a slash at its end.
+        patience: How long it is waited for.
     """
 
     def __init__(
@@ -68,8 +53,7 @@ class Connection:
     ) -> None:
         self.url = require_safe(url, insecure=insecure)
         self.token = token
-        self._waiting, self._is_waiting = waiting, False
-        self._has_answered = False
+        self.patience = Patience(self.url, waiting)
         self._http = httpx.Client(
             timeout=httpx.Timeout(timeout_s, connect=10.0),
             headers={"User-Agent": user_agent(), "Accept": "application/json"},
@@ -194,23 +178,16 @@ class Connection:
     def _patiently(
         self, request: httpx.Request, *, again: bool, stream: bool = False
     ) -> httpx.Response:
-        waited_s, attempt = 0.0, 0
+        attempts = self.patience.begin()
         while True:
-            attempt += 1
-            pause = min(FIRST_PAUSE_S * 2 ** (attempt - 1), LONGEST_PAUSE_S)
-            pause *= random.uniform(0.5, 1.0)  # noqa: S311 - spreads retries, guards nothing
-            enough = attempt >= ATTEMPTS and (
-                not self._has_answered
-                or waited_s >= PATIENCE_S
-                or attempt >= PATIENT_ATTEMPTS
-            )
+            asked = None
             try:
                 response = self._http.send(request, stream=stream)
             except httpx.TransportError as e:
                 # What found nobody was not heard either: it may always be repeated.
                 harmless = again or isinstance(e, httpx.ConnectError)
-                silent = attempt >= ATTEMPTS and isinstance(e, httpx.TimeoutException)
-                if enough or silent or not harmless:
+                silent = isinstance(e, httpx.TimeoutException)
+                if not harmless or attempts.are_over(silent=silent):
                     raise _unavailable(self.url, e) from e
             except httpx.DecodingError as e:
                 raise ServerAnswerError(
@@ -221,27 +198,13 @@ class Connection:
                 asked = _retry_after(response)
                 if (
                     response.status_code not in _PATIENCE
-                    or enough
                     or not again
-                    or (asked or 0) > LONGEST_ASKED_S
+                    or attempts.are_over(asked_s=asked)
                 ):
-                    self._has_answered, self._is_waiting = True, False
+                    self.patience.answered()
                     return response
-                pause = asked if asked is not None else pause
                 response.close()
-            if attempt >= ATTEMPTS:
-                self._tell_waiting()
-            self._rest(pause)
-            waited_s += pause
-
-    def _tell_waiting(self) -> None:
-        """Say that a longer wait begins, once and not for each thread."""
-        if not self._is_waiting:
-            self._is_waiting = True
-            self._waiting(self.url)
-
-    def _rest(self, seconds: float) -> None:
-        time.sleep(seconds)
+            attempts.pause(asked)
 
     def _follow(self, response: httpx.Response) -> httpx.Response:
         for _ in range(MAX_REDIRECTS):

@@ -5,8 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from hutch import connect, connection
-from hutch.connection import Connection
+from hutch import connect, patience
 from hutch.contract.problems import (
     BadCredentialsError,
     DatasetClosedError,
@@ -20,6 +19,7 @@ from hutch.errors import (
     ServerAnswerError,
     ServerUnavailableError,
 )
+from hutch.patience import Patience
 from tests.client.hostile import Asked, Said, saying
 from tests.servers import free_port
 
@@ -143,7 +143,7 @@ def test_something_else_at_the_address_is_named_as_such() -> None:
 def rests(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Let waiting take no time, and note how long it would have been."""
     found: list[float] = []
-    monkeypatch.setattr(Connection, "_rest", lambda _self, s: found.append(s))
+    monkeypatch.setattr(Patience, "rest", lambda _self, s: found.append(s))
     return found
 
 
@@ -255,7 +255,7 @@ def test_many_threads_share_a_client() -> None:
 def test_the_error_page_of_a_proxy_is_explained(
     body: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr(patience, "FIRST_PAUSE_S", 0.0)
     with (
         saying(lambda _a: Said(502, body)) as script,
         connect(script.url) as client,

@@ -81,11 +81,13 @@ class Fetcher:
     def stop(self) -> None:
         """Make every thread end soon."""
         self.carrier.stop()
+        self.client.hurry()
 
     def close(self) -> None:
         """Wait for the threads and close the sockets."""
         self.pool.shutdown()
         self.carrier.close()
+        self.client.hurry(now=False)
 
     def sign(
         self, files: Sequence[FileOut]

@@ -118,12 +118,14 @@ class Engine:
         # What is queued runs, and ends at its first look: a cancelled future would
         # leave those hanging who wait for it with as_completed.
         self.carrier.stop()
+        self.session.client.hurry()
 
     def close(self) -> None:
         """Wait for the threads and close the sockets."""
         for pool in (self.hashers, self.senders):
             pool.shutdown()
         self.carrier.close()
+        self.session.client.hurry(now=False)
 
 
 def only_of_file(error: HutchError) -> HutchError:

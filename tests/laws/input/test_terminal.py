@@ -144,7 +144,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / ".config"))
     monkeypatch.setenv("HUTCH_TOKEN", "hutch_x")
-    monkeypatch.setattr("hutch.connection.ATTEMPTS", 1)
+    monkeypatch.setattr("hutch.patience.ATTEMPTS", 1)
     monkeypatch.setattr(sys, "stdin", io.StringIO("password\n" * 4))
     here = tmp_path / "here"
     here.mkdir()
