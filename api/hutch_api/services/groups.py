@@ -126,9 +126,7 @@ def remove_member(work: Work, actor: Actor, name: str, user: str) -> GroupOut:
     return _groups_out(work, [row])[0]
 
 
-def visible_group(
-    work: Work, actor: Actor, name: str, *, keep: bool = False
-) -> Group:
+def visible_group(work: Work, actor: Actor, name: str, *, keep: bool = False) -> Group:
     """Fetch a group that the actor owns or belongs to.
 
     Args:
