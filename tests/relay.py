@@ -158,6 +158,12 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.cut_after is not None:
             self.close_connection = True
 
+    def handle_expect_100(self) -> bool:
+        """Let the body come at once: who asks first waits a second for an answer."""
+        going_on = super().handle_expect_100()
+        self.wfile.flush()
+        return going_on
+
     def _treat(self, request: Request) -> Answer | None:
         try:
             return self.server.relay.treat(request)
