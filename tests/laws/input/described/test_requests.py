@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -70,7 +70,9 @@ def world(
 
 def refill(world: World, store: MemoryStore) -> None:
     """Put an open dataset, a closed one and what belongs to them into the world."""
-    owner, known = world.owner, world.known
+    # Its token may have been revoked by an earlier sequence.
+    token = issue_token(world.site, world.owner.id)
+    owner, known = replace(world.owner, token=token), world.known
     tag = uuid4().hex
     for name in (f"open-{tag}", f"closed-{tag}"):
         dataset = owner.create(name)
@@ -92,12 +94,12 @@ def refill(world: World, store: MemoryStore) -> None:
             known.add(kind, value)
     owner.post("/v1/groups", {"name": "team"})
     soon = (world.site.clock() + timedelta(days=9)).isoformat()
-    token = owner.post(
+    limited = owner.post(
         "/v1/tokens", {"name": "t", "scopes": ["read"], "expires_at": soon}
     )
     for kind, values in {
         "expires_at": [soon],
-        "token": [token.json()["info"]["id"]],
+        "token": [limited.json()["info"]["id"]],
         "operation": [str(UUID(int=0))],
         "group": ["team"],
         "user": ["ada", "bob"],

@@ -1,5 +1,6 @@
 """A server that lies about names cannot make a clone or a pull touch anything else."""
 
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,6 +25,7 @@ from tests.laws.input.names.hostile import (
     UNPORTABLE,
     picture,
 )
+from tests.servers import wait_until
 
 PATIENCE_S = 60.0
 LIES = NOWHERE | ODD
@@ -149,6 +151,16 @@ def test_a_pull_follows_no_link(
     count("links in the target", 1, "links")
 
 
+def _put_in_place(place: Path, kind: str, canary: Path, *, aside: Path) -> None:
+    """Put a link where the clone may be making a directory at the same time."""
+    for number in itertools.count():
+        with suppress(FileNotFoundError):
+            place.rename(aside / f"aside-{number}")
+        with suppress(FileExistsError):
+            _link(place, kind, canary)
+            return
+
+
 class Held(Liar):
     """Holds back the bytes of the last file until the test has done its deed."""
 
@@ -181,10 +193,9 @@ def test_a_link_put_in_during_a_clone_is_not_followed(
         thread = threading.Thread(target=run)
         thread.start()
         assert liar.asked.wait(PATIENCE_S)
+        wait_until((target / "a/first").exists, what="the first file")
         place = target / at
-        if place.exists():
-            place.rename(target.parent / "aside")
-        _link(place, kind, canary)
+        _put_in_place(place, kind, canary, aside=target.parent)
         liar.go.set()
         thread.join(PATIENCE_S)
         assert not thread.is_alive()
