@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from hutch_api.ports.accounts import AccountsApi
 from hutch_api.domain.secret import Secret
+from hutch_api.ports.accounts import AccountsApi
 from hutch_api.settings import Settings, SettingsError, unknown, variables
 
 KEY = "ab" * 32

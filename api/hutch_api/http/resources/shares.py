@@ -87,7 +87,7 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
         body=ShareIn,
         answers={HTTPStatus.OK: ShareOut},
         scope=Scope.SHARE,
-        problems=(*_OWNED, errors.DeletedError),
+        problems=(*_OWNED, errors.ConflictError, errors.DeletedError),
         example={"right": "read"},
     ),
     Endpoint(
