@@ -31,8 +31,10 @@ from hutch_api.adapters.probe.bench import Bench
 from hutch_api.adapters.probe.checks import try_out
 from hutch_api.adapters.probe.run import CHECKS, fingerprint, store_name
 from hutch_api.ports.accounts import Access
-from tests import servers
+from hutch_api.ports.objects import Credentials
+from tests import programs, servers
 from tests.adapters.ready import Ready, set_up
+from tests.programs import weed_environ
 from tests.servers import WEB_ORIGIN, StoreServer
 
 _BY_NAME: Final = {check.name: check for check in CHECKS}
@@ -231,8 +233,12 @@ def open_store() -> Iterator[StoreServer]:
 
 @contextmanager
 def _without_keys() -> Iterator[None]:
+    def environ(root: Credentials) -> dict[str, str]:
+        usual = weed_environ(root)
+        return {k: v for k, v in usual.items() if not k.startswith("AWS_")}
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(servers, "_keys", lambda *_: {})
+        patch.setattr(programs, "weed_environ", environ)
         yield
 
 

@@ -85,7 +85,8 @@ def test_attributes_come_back_as_they_were_given(world: World, anna: Actor) -> N
 @pytest.mark.parametrize(
     ("attributes", "error"),
     [
-        ({"x": "y" * 70_000}, InvalidInputError),
+        ({"x": "y" * 20_000}, InvalidInputError),
+        ({"x": "y" * 70_000}, TooLargeError),
         ({f"x{n}": "y" * 9_000 for n in range(8)}, TooLargeError),
         ({"x": [[[[[[[[[[1]]]]]]]]]]}, InvalidInputError),
         ({"x": float("nan")}, InvalidInputError),
