@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import or_, update
+from sqlalchemy import Update, or_, update
 from sqlmodel import col, select
 
 from hutch.contract.problems import (
@@ -144,16 +144,19 @@ def claim(site: Site) -> Operation | None:
         return row
 
 
+def _update_running(operation: UUID) -> Update:
+    """Begin the update of an operation that must not have ended."""
+    return update(Operation).where(
+        col(Operation.id) == operation,
+        col(Operation.state) == OperationState.RUNNING,
+    )
+
+
 def advance(site: Site, operation: UUID, done: int) -> None:
     """Note how far an operation is, and keep the lease."""
     with site.begin() as work:
         work.session.exec(
-            update(Operation)
-            .where(
-                col(Operation.id) == operation,
-                col(Operation.state) == OperationState.RUNNING,
-            )
-            .values(
+            _update_running(operation).values(
                 done=done,
                 problem=None,
                 updated_at=work.now,
@@ -169,12 +172,9 @@ def hand_over(site: Site, operation: UUID, why: HutchError) -> None:
     """
     with site.begin() as work:
         work.session.exec(
-            update(Operation)
-            .where(
-                col(Operation.id) == operation,
-                col(Operation.state) == OperationState.RUNNING,
+            _update_running(operation).values(
+                leased_until=work.now + RETRY, problem=to_problem(why)
             )
-            .values(leased_until=work.now + RETRY, problem=to_problem(why))
         )
 
 
