@@ -168,9 +168,10 @@ def test_one_directory_is_pushed_by_one_process_at_a_time(
     ended(push)
 
 
-def test_a_right_that_is_lost_ends_a_push(
+def held_push(
     anna: Person, ben: Person, gate: Gate, started: list[subprocess.Popen[str]]
-) -> None:
+) -> subprocess.Popen[str]:
+    """Let ben push into a dataset of anna's; it is held when some files are there."""
     behind(gate, ben)
     anna.dataset("d", {})
     anna.hutch("share", "d", f"user:{ben.name}", "write")
@@ -181,6 +182,13 @@ def test_a_right_that_is_lost_ends_a_push(
     push = ben.start("push", where=his)
     started.append(push)
     gate.wait()
+    return push
+
+
+def test_a_right_that_is_lost_ends_a_push(
+    anna: Person, ben: Person, gate: Gate, started: list[subprocess.Popen[str]]
+) -> None:
+    push = held_push(anna, ben, gate, started)
     anna.hutch("unshare", "d", f"user:{ben.name}")
     gate.open()
     told = ended(push, exits=Exit.NOT_FOUND)
@@ -194,16 +202,7 @@ def test_a_right_that_is_lost_ends_a_push(
 def test_a_close_by_somebody_else_ends_a_push(
     anna: Person, ben: Person, gate: Gate, started: list[subprocess.Popen[str]]
 ) -> None:
-    behind(gate, ben)
-    anna.dataset("d", {})
-    anna.hutch("share", "d", f"user:{ben.name}", "write")
-    ben.hutch("clone", f"{anna.name}/d")
-    his = ben.home / "d"
-    write(his, many("his"))
-    gate.hold("/finish", after=1)
-    push = ben.start("push", where=his)
-    started.append(push)
-    gate.wait()
+    push = held_push(anna, ben, gate, started)
     closed = anna.json("close", "d", "--abandon")
     gate.open()
     told = ended(push, exits=Exit.STATE)

@@ -1,5 +1,6 @@
 """Kills at random: any process, at any instant, in any workload."""
 
+import os
 import random
 import time
 from collections.abc import Callable
@@ -98,6 +99,19 @@ class Havoc:
         else:
             self.world.kill(victim)
             self.world.start(victim)
+
+
+def wreak(world: World, kills: int) -> None:
+    """Kill so often; the seeds begin at ``HUTCH_SEED``, and a failure names its own."""
+    havoc = Havoc(world)
+    begin = int(os.environ.get("HUTCH_SEED", "0"))
+    for seed in range(begin, begin + kills):
+        plan = draw(seed)
+        try:
+            havoc.run(plan)
+        except BaseException as error:
+            error.add_note(f"HUTCH_SEED={seed}: {plan}")
+            raise
 
 
 def _again(world: World, *words: str, where: Path, over: Callable[[], bool]) -> None:
