@@ -86,7 +86,9 @@ def test_setting_up_needs_the_administrator(facility: dict[str, str]) -> None:
     assert "HUTCH_S3_ROOT_KEY_ID" in refused.stderr
 
 
-def test_a_user_is_added_disabled_and_enabled(facility: dict[str, str]) -> None:
+def test_a_user_is_added_disabled_enabled_and_given_a_role(
+    facility: dict[str, str],
+) -> None:
     add = ("user", "add", "mira", "--role", "beamline", "--password-stdin")
     assert hutch_api(*add, environ=facility, typed=PASSWORD).returncode == 0
     again = hutch_api(*add, environ=facility, typed=PASSWORD)
@@ -99,10 +101,20 @@ def test_a_user_is_added_disabled_and_enabled(facility: dict[str, str]) -> None:
             hutch_api("user", "list", "--json", environ=facility).stdout
         )
         assert listed == [{"name": "mira", "role": "beamline", "disabled": disabled}]
+    given = hutch_api("user", "role", "mira", "admin", environ=facility)
+    assert given.stdout == "mira has the role admin, from the next request on\n"
+    listed = json.loads(hutch_api("user", "list", "--json", environ=facility).stdout)
+    assert listed == [{"name": "mira", "role": "admin", "disabled": False}]
     new = ("user", "passwd", "mira", "--password-stdin")
     assert hutch_api(*new, environ=facility, typed=PASSWORD).returncode == 0
-    nobody = hutch_api("user", "disable", "nobody-here", environ=facility)
-    assert nobody.returncode == 1
+    for words in (("disable", "nobody-here"), ("role", "nobody-here", "admin")):
+        nobody = hutch_api("user", *words, environ=facility)
+        assert nobody.returncode == 1
+        assert nobody.stderr == "hutch-api: there is no user nobody-here\n"
+    for bad in (("role", "mira", "king"), ("add", "ada", "--role", "king")):
+        unknown = hutch_api("user", *bad, environ=facility)
+        assert unknown.returncode == 2
+        assert "there is no role 'king'; known are user, beamline" in unknown.stderr
 
 
 def test_without_a_terminal_a_password_comes_from_stdin_by_name(

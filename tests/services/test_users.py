@@ -4,11 +4,13 @@ import pytest
 
 from hutch.contract.problems import (
     BadCredentialsError,
+    ForbiddenError,
     InvalidInputError,
     NameTakenError,
     NotFoundError,
 )
-from hutch.contract.wire.accounts import Role
+from hutch.contract.wire.accounts import Role, Scope
+from hutch.contract.wire.datasets import Right
 from hutch_api.domain.access import Actor
 from hutch_api.services import attempts, users
 from hutch_api.services.work import Site
@@ -75,9 +77,51 @@ def test_a_new_password_ends_the_wait_for_it(
     world.login(anna.name, "a new one")
 
 
+def test_a_role_that_is_taken_counts_no_more_for_tokens_that_stay_good(
+    site: Site, world: World, anna: Actor
+) -> None:
+    world.user("id19", Role.BEAMLINE)
+    token = world.login("id19").token
+    limited = world.token(world.actor(token), Scope.READ, Scope.CREATE).token
+    given = world.create(world.actor(token), "scan", owner=anna.name)
+    set_role(site, "id19", Role.USER)
+    for text in (token, limited):
+        actor = world.actor(text)
+        assert actor.role is Role.USER
+        with pytest.raises(ForbiddenError, match="beamline account"):
+            world.create(actor, "another", owner=anna.name)
+    # What they may write to was given by a share, which its owner may take back.
+    assert world.see(world.actor(token), given.id).right is Right.WRITE
+    set_role(site, "id19", Role.BEAMLINE)
+    world.create(world.actor(limited), "another", owner=anna.name)
+
+
+def test_a_role_is_audited_once_and_kept_while_disabled(
+    site: Site, world: World, anna: Actor
+) -> None:
+    with site.begin() as work:
+        users.disable_user(work, anna.name)
+    for _ in range(2):
+        set_role(site, anna.name, Role.ADMIN)
+    with site.look() as work:
+        assert [(u.role, off) for u, off in users.list_users(work)] == [
+            (Role.ADMIN, True)
+        ]
+    assert world.audited("set-role") == [
+        {"user": anna.name, "role": "admin", "before": "user"}
+    ]
+
+
+def set_role(site: Site, name: str, role: Role) -> None:
+    with site.begin() as work:
+        users.set_role(work, name=name, role=role)
+
+
 def test_an_unknown_user_is_named(site: Site) -> None:
     for change in (users.disable_user, users.enable_user):
         with site.begin() as work, pytest.raises(NotFoundError, match="nobody"):
             change(work, "nobody")
     with site.begin() as work, pytest.raises(NotFoundError, match="nobody"):
         users.set_password(work, name="nobody", password=PASSWORD)
+    with pytest.raises(NotFoundError, match="nobody"):
+        set_role(site, "nobody", Role.ADMIN)

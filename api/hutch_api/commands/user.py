@@ -1,9 +1,9 @@
-"""Add, list, disable and enable users, and give them new passwords."""
+"""Add, list, disable and enable users, and give them new passwords and roles."""
 
 import getpass
 import json
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -14,6 +14,8 @@ from hutch_api.commands.place import add_place, read_settings
 from hutch_api.readiness import open_current
 from hutch_api.services import revocation, users
 from hutch_api.services.work import Site
+
+_ROLES: Final = "|".join(Role)
 
 
 def configure(parser: ArgumentParser) -> None:
@@ -30,10 +32,17 @@ def configure(parser: ArgumentParser) -> None:
         if name == "add":
             verb.add_argument(
                 "--role",
-                type=Role,
-                choices=list(Role),
+                type=_role_named,
+                metavar=_ROLES,
                 default=Role.USER,
                 help="what they may do beside their own work (default: user)",
+            )
+        if name == "role":
+            verb.add_argument(
+                "role",
+                type=_role_named,
+                metavar=_ROLES,
+                help="what they may do beside their own work",
             )
         if name in {"add", "passwd"}:
             verb.add_argument(
@@ -100,13 +109,29 @@ def _passwd(site: Site, options: Namespace) -> None:
     print(f"{options.name} has a new password")
 
 
+def _role(site: Site, options: Namespace) -> None:
+    with site.begin() as work:
+        users.set_role(work, name=options.name, role=options.role)
+    print(f"{options.name} has the role {options.role}, from the next request on")
+
+
 _VERBS: Final = {
     "add": (_add, "add a user"),
     "list": (_list, "list all users"),
     "disable": (_disable, "refuse a user and end their tokens"),
     "enable": (_enable, "let a disabled user log in again"),
     "passwd": (_passwd, "give a user a new password"),
+    "role": (_role, "give a user another role; their tokens stay good"),
 }
+
+
+def _role_named(text: str) -> Role:
+    try:
+        return Role(text)
+    except ValueError:
+        raise ArgumentTypeError(
+            f"there is no role {text[:100]!r}; known are {', '.join(Role)}"
+        ) from None
 
 
 def _password(options: Namespace) -> str:

@@ -107,6 +107,24 @@ def set_password(work: Work, *, name: str, password: str) -> None:
     audit.record(work, None, "set-password", user=name)
 
 
+def set_role(work: Work, *, name: str, role: Role) -> None:
+    """Give a user another role, disabled ones included; it counts from now on.
+
+    Their tokens stay good: each request is made in the role that its user has by
+    then. No upload ends either, since a role gives no right on any dataset; what a
+    beamline account may write to is said by shares.
+
+    Raises:
+        NotFoundError: There is no such user.
+    """
+    row = _any_user(work, name)
+    if row.role is role:
+        return
+    audit.record(work, None, "set-role", user=name, role=role, before=row.role)
+    row.role = role
+    work.session.add(row)
+
+
 def change_password(site: Site, actor: Actor, wanted: PasswordIn) -> None:
     """Change one's own password; tokens stay good.
 
