@@ -6,7 +6,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import urlsplit
+
+from tests.background import Threads, served
 
 BLOCK = 64 * 1024
 _Passing = Callable[[int, int], int]
@@ -46,6 +49,10 @@ class Line:
         parts = urlsplit(self._target)
         return socket.create_connection((parts.hostname or "", parts.port or 80))
 
+    def forward(self, near: socket.socket, far: socket.socket) -> None:
+        """Carry to the server what a caller sends, until one of the two ends it."""
+        _pump(near, far, self.pass_sent)
+
     def pass_sent(self, before: int, count: int) -> int:
         """Count bytes on their way to the server; tells how many may go on.
 
@@ -72,17 +79,14 @@ class Line:
             return max(0, allowed)
 
 
-class _Tcp(socketserver.ThreadingTCPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
+L = TypeVar("L", bound=Line)
+
+
+class _Tcp(Threads, socketserver.ThreadingTCPServer):
     line: Line
 
 
-class _Unix(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
+class _Unix(Threads, socketserver.ThreadingUnixStreamServer):
     line: Line
 
 
@@ -98,7 +102,7 @@ class _Handler(socketserver.BaseRequestHandler):
         with far:
             back = threading.Thread(target=self._bring_back, args=(far,), daemon=True)
             back.start()
-            _pump(near, far, line.pass_sent)
+            line.forward(near, far)
             _end(near, far)
             back.join()
 
@@ -138,16 +142,16 @@ def counting(target: str | Path, *, at: Path | None = None) -> Iterator[Line]:
         target: The server's URL, or the path of its socket.
         at: Path of the socket to listen at; None listens on a free loopback port.
     """
-    line = Line(target)
+    with opened(Line(target), at=at) as line:
+        yield line
+
+
+@contextmanager
+def opened(line: L, *, at: Path | None = None) -> Iterator[L]:
+    """Open a line that a test has made; ``at`` as for ``counting``."""
     made = _Tcp(("127.0.0.1", 0), _Handler) if at is None else _Unix(str(at), _Handler)
-    with made as server:
-        server.line = line
-        if isinstance(server, _Tcp):
-            line.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield line
-        finally:
-            server.shutdown()
-            thread.join()
+    made.line = line
+    if isinstance(made, _Tcp):
+        line.url = f"http://127.0.0.1:{made.server_address[1]}"
+    with served(made):
+        yield line

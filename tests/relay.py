@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+from tests.background import Threads
+
 PATIENCE_S = 120.0
 _OF_ONE_HOP = frozenset({"connection", "transfer-encoding"})
 
@@ -119,10 +121,7 @@ def running(relay: R) -> Iterator[R]:
         thread.join()
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
+class _Server(Threads, ThreadingHTTPServer):
     relay: Relay
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hutch.contract.steps import Step
+from tests.background import Threads, served
 
 PATIENCE_S = 60.0
 
@@ -81,10 +82,7 @@ class Steps:
         hold.may_go.wait()
 
 
-class _Server(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
+class _Server(Threads, socketserver.ThreadingUnixStreamServer):
     steps: Steps
 
 
@@ -102,15 +100,10 @@ class _Handler(socketserver.StreamRequestHandler):
 def watched(path: Path) -> Iterator[Steps]:
     """Watch the steps of all forks that are given this path."""
     steps = Steps(path)
-    with _Server(str(path), _Handler) as server:
-        server.steps = steps
-        thread = threading.Thread(
-            target=server.serve_forever, args=(0.05,), daemon=True
-        )
-        thread.start()
+    server = _Server(str(path), _Handler)
+    server.steps = steps
+    with served(server):
         try:
             yield steps
         finally:
             steps.release_all()
-            server.shutdown()
-            thread.join()

@@ -1,15 +1,18 @@
 """Looks at what a race left, and ways to start one."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
 from uuid import UUID
 
+import pytest
 from sqlmodel import col, select
 
 from hutch.contract.problems import HutchError
 from hutch.contract.wire.datasets import (
+    OperationOut,
     PrincipalKind,
     Right,
     State,
@@ -21,6 +24,7 @@ from hutch.contract.wire.transfer import (
 from hutch_api.adapters.memory import MemoryStore
 from hutch_api.domain.access import Actor
 from hutch_api.services import (
+    operations,
     revocation,
     sharing,
     upkeep,
@@ -32,6 +36,7 @@ from hutch_api.store.tables import (
     Dataset,
     File,
     Intent,
+    Operation,
 )
 from tests.conftest import Clock
 from tests.transfer.flow import Flow
@@ -65,6 +70,52 @@ def interrupted(
     came = store.before is not before
     store.before = lambda _: None
     return came
+
+
+@dataclass
+class Turn:
+    """One meeting of two, at a store call of the first.
+
+    Attributes:
+        name: For a dataset of this turn.
+        came: Whether the first came as far as that call.
+    """
+
+    flow: Flow
+    at: int
+    came: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"d{self.at}"
+
+    def meet(self, act: Callable[[], object], other: Callable[[], object]) -> bool:
+        """Run an act, and another one inside its store call; tells whether it came."""
+        self.came = interrupted(self.flow, act, other, at=self.at)
+        return self.came
+
+
+def turns(flow: Flow) -> Iterator[Turn]:
+    """Give turns at one store call after another, to the first that is not reached."""
+    for at in count(1):
+        turn = Turn(flow, at)
+        yield turn
+        if not turn.came:
+            return
+
+
+@contextmanager
+def left_to_a_worker() -> Iterator[None]:
+    """Have every close and deletion that begins wait for a worker, however small."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operations, "INLINE", -1)
+        yield
+
+
+def operation(flow: Flow, begun: OperationOut) -> Operation:
+    """Read the row of an operation."""
+    with flow.site.look() as work:
+        return work.session.get_one(Operation, begun.id)
 
 
 def announced(flow: Flow, actor: Actor, push: UUID, got: list[UploadOut]) -> None:

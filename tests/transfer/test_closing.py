@@ -26,11 +26,7 @@ from hutch_api.services.datasets import get_dataset, patch_dataset
 from hutch_api.store.tables import Dataset, Operation
 from tests.transfer.flow import Flow, sha256
 from tests.transfer.foreign import Foreign
-
-
-def state(flow: Flow, dataset: UUID) -> State:
-    with flow.site.look() as work:
-        return work.session.get_one(Dataset, dataset).state
+from tests.transfer.race import left_to_a_worker, operation, state
 
 
 def reasons(error: CloseRefusedError) -> set[tuple[str, str | None]]:
@@ -135,9 +131,9 @@ def test_an_operation_ends_once(flow: Flow) -> None:
     dataset = flow.closed(ada, {"a": b"1"})
     with flow.site.begin() as work:
         query = select(Operation.id).where(Operation.dataset_id == dataset)
-        [operation] = work.session.exec(query).all()
-        assert operations.end(work, operation, problem={"detail": "late"}) is None
-    assert operations.outcome(flow.site, operation).state is OperationState.DONE
+        [ended] = work.session.exec(query).all()
+        assert operations.end(work, ended, problem={"detail": "late"}) is None
+    assert operations.outcome(flow.site, ended).state is OperationState.DONE
 
 
 @pytest.mark.foreign
@@ -229,8 +225,7 @@ def test_asking_again_joins_the_close_under_way(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
     flow.push(ada, dataset, {"a": b"1"})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "INLINE", 0)
+    with left_to_a_worker():
         first, second = flow.close(ada, dataset), flow.close(ada, dataset)
     assert (first.id, first.state) == (second.id, OperationState.RUNNING)
     upkeep.go_on(flow.site)
@@ -241,15 +236,13 @@ def test_going_on_twice_closes_once(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
     flow.push(ada, dataset, {"a": b"1"})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "INLINE", 0)
+    with left_to_a_worker():
         out = flow.close(ada, dataset)
-    with flow.site.look() as work:
-        operation = work.session.get_one(Operation, out.id)
-    closing.proceed(flow.site, operation)
+    begun = operation(flow, out)
+    closing.proceed(flow.site, begun)
     with flow.site.look() as work:
         before = get_dataset(work, ada, dataset)
-    closing.proceed(flow.site, operation)
+    closing.proceed(flow.site, begun)
     with flow.site.look() as work:
         assert get_dataset(work, ada, dataset) == before
 

@@ -1,7 +1,5 @@
 """Deletion deletes: the bytes are gone, what children need stays."""
 
-from uuid import UUID
-
 import pytest
 
 from hutch.contract.problems import DeletedError, ForbiddenError
@@ -12,17 +10,12 @@ from hutch.contract.wire.datasets import (
 )
 from hutch.contract.wire.transfer import DownloadsIn, FileRef
 from hutch_api.domain.layout import prefix_of
-from hutch_api.services import deletion, files, operations, upkeep
+from hutch_api.services import deletion, files, upkeep
 from hutch_api.services.datasets import get_dataset
 from hutch_api.services.downloads import sign_downloads
-from hutch_api.store.tables import Dataset
 from tests.transfer.flow import Flow, sha256
 from tests.transfer.foreign import Foreign
-
-
-def state(flow: Flow, dataset: UUID) -> State:
-    with flow.site.look() as work:
-        return work.session.get_one(Dataset, dataset).state
+from tests.transfer.race import left_to_a_worker, state
 
 
 def test_deleting_an_open_dataset_removes_every_version(flow: Flow) -> None:
@@ -85,8 +78,7 @@ def test_a_large_deletion_is_an_operation_for_the_worker(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
     flow.push(ada, dataset, {"a": b"1"})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "INLINE", 0)
+    with left_to_a_worker():
         out = deletion.delete(flow.site, ada, dataset)
         again = deletion.delete(flow.site, ada, dataset)
     assert (out.state, out.id) == (OperationState.RUNNING, again.id)

@@ -45,6 +45,7 @@ from hutch_api.store.tables import (
 from tests.conftest import Clock
 from tests.transfer.flow import Flow, code
 from tests.transfer.foreign import Foreign
+from tests.transfer.race import left_to_a_worker
 
 pytestmark = pytest.mark.rules
 BIG = b"x" * (17 * 1024**2)
@@ -107,8 +108,7 @@ def test_an_operation_is_told_to_those_who_may_read_its_dataset(flow: Flow) -> N
 def test_a_dataset_is_not_deleted_while_it_closes(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "INLINE", -1)
+    with left_to_a_worker():
         flow.close(ada, dataset, empty=True)
     with pytest.raises(DatasetBusyError):
         deletion.delete(flow.site, ada, dataset)
@@ -216,8 +216,7 @@ def test_a_refused_close_says_so_to_whoever_polls(flow: Flow) -> None:
     dataset = flow.dataset(ada).id
     version = flow.push(ada, dataset, {"a": b"1"})["a"].version
     assert version is not None
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "INLINE", -1)
+    with left_to_a_worker():
         out = flow.close(ada, dataset)
     with flow.site.begin() as work:  # as if the store had lost it
         file = work.session.get_one(File, (dataset, "a"))

@@ -1,7 +1,8 @@
 """Guards that a good client never meets."""
 
+from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import col, select
@@ -39,6 +40,7 @@ from hutch_api.services import (
     uploads,
 )
 from hutch_api.services.removals import remove_files
+from hutch_api.services.work import Work
 from hutch_api.store.tables import (
     Dataset,
     File,
@@ -50,6 +52,7 @@ from hutch_api.store.tables import (
 from tests.conftest import Clock
 from tests.transfer.flow import Flow, code, crc, sha256
 from tests.transfer.held import held, stored
+from tests.transfer.race import sent
 
 pytestmark = pytest.mark.rules
 BIG = b"x" * (17 * 1024**2)
@@ -60,6 +63,21 @@ def intents(flow: Flow) -> list[Intent]:
         return list(work.session.exec(select(Intent).order_by(col(Intent.path))).all())
 
 
+def token_of(work: Work, actor: Actor) -> Token:
+    token = Token(
+        id=uuid4(),
+        user_id=actor.user,
+        name="t",
+        hash="h",
+        scopes=[],
+        created_at=work.now,
+        expires_at=work.now + timedelta(days=1),
+    )
+    work.session.add(token)
+    work.session.flush()
+    return token
+
+
 # ---- scopes
 
 
@@ -67,20 +85,9 @@ def test_a_revoked_token_is_refused_under_the_lock(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
     with flow.site.begin() as work:
-        token = Token(
-            id=UUID(int=7),
-            user_id=ada.user,
-            name="t",
-            hash="h",
-            scopes=[],
-            created_at=work.now,
-            expires_at=work.now + timedelta(days=1),
-            revoked_at=work.now,
-        )
-        work.session.add(token)
-    late = Actor(
-        user=ada.user, name="ada", role=ada.role, request_id="r", token=UUID(int=7)
-    )
+        token = token_of(work, ada)
+        token.revoked_at = work.now
+        late = replace(ada, token=token.id)
     with pytest.raises(UnauthenticatedError):
         flow.start(late, dataset)
 
@@ -90,18 +97,7 @@ def test_revoking_a_token_ends_the_urls_of_its_user(flow: Flow) -> None:
     dataset = flow.dataset(ada).id
     [upload] = flow.announce(ada, flow.start(ada, dataset), {"a": b"1"})
     with flow.site.begin() as work:
-        token = Token(
-            id=UUID(int=7),
-            user_id=ada.user,
-            name="t",
-            hash="h",
-            scopes=[],
-            created_at=work.now,
-            expires_at=work.now + timedelta(days=1),
-        )
-        work.session.add(token)
-        work.session.flush()
-        revocation.token_revoked(work, token=token.id)
+        revocation.token_revoked(work, token=token_of(work, ada).id)
     revocation.settle(flow.site)
     assert upload.request is not None
     assert flow.send(upload.request, b"1") == 403
@@ -129,9 +125,7 @@ def test_a_push_reaches_its_own_uploads_only(flow: Flow) -> None:
 def test_a_finished_upload_is_not_aborted(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
-    push = flow.start(ada, dataset)
-    [upload] = flow.announce(ada, push, {"a": b"1"})
-    item = flow.carry(ada, push, upload, b"1")
+    push, item = sent(flow, ada, dataset, "a", b"1")
     flow.finish(ada, push, [item])
     uploads.abort(flow.site, ada, push, AbortIn(intents=(item.intent,)))
     assert [i.state for i in intents(flow)] == [IntentState.DONE]
@@ -151,9 +145,7 @@ def test_a_small_file_is_announced_with_its_checksum(flow: Flow) -> None:
 def test_finishing_with_another_checksum_than_announced_is_refused(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
-    push = flow.start(ada, dataset)
-    [upload] = flow.announce(ada, push, {"a": b"1"})
-    item = flow.carry(ada, push, upload, b"1")
+    push, item = sent(flow, ada, dataset, "a", b"1")
     wrong = FinishItem(intent=item.intent, crc64nvme=crc(b"2"), sha256=sha256(b"2"))
     [done] = flow.finish(ada, push, [wrong]).files
     assert code(done.problem) == "invalid-input"
@@ -231,9 +223,7 @@ def test_a_store_that_fails_in_a_finish_leaves_it_to_be_finished(
 ) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
-    push = flow.start(ada, dataset)
-    [upload] = flow.announce(ada, push, {"big": BIG})
-    item = flow.carry(ada, push, upload, BIG)
+    push, item = sent(flow, ada, dataset, "big", BIG)
 
     def down(called: str) -> None:
         if called == method:
@@ -259,9 +249,7 @@ def test_a_version_is_ours_only_if_everything_agrees(
 ) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
-    push = flow.start(ada, dataset)
-    [upload] = flow.announce(ada, push, {"a": b"1"})
-    item = flow.carry(ada, push, upload, b"1")
+    push, item = sent(flow, ada, dataset, "a", b"1")
     with flow.site.begin() as work:
         row = work.session.get_one(Intent, item.intent)
         if lie == "size":
@@ -334,9 +322,7 @@ def test_nothing_is_removed_from_a_closed_dataset(flow: Flow) -> None:
 def test_nothing_is_signed_or_finished_on_a_closed_dataset(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
-    push = flow.start(ada, dataset)
-    [upload] = flow.announce(ada, push, {"big": BIG})
-    item = flow.carry(ada, push, upload, BIG)
+    push, item = sent(flow, ada, dataset, "big", BIG)
     flow.close(ada, dataset, abandon=True, empty=True)
     part = PartIn(intent=item.intent, number=1, crc64nvme=crc(BIG))
     with pytest.raises(DatasetClosedError):
@@ -385,8 +371,7 @@ def test_files_of_a_deleted_dataset_are_not_listed(flow: Flow) -> None:
 def test_nothing_is_committed_into_a_dataset_that_is_not_open(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
-    push = flow.start(ada, dataset)
-    item = flow.carry(ada, push, flow.announce(ada, push, {"a": b"1"})[0], b"1")
+    push, item = sent(flow, ada, dataset, "a", b"1")
     assert isinstance(flow.site.objects, MemoryStore)
 
     def closing(_: str) -> None:

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from itertools import count
 from uuid import UUID
 
 import pytest
@@ -18,7 +17,7 @@ from hutch.contract.steps import Step, observing
 from hutch.contract.wire.datasets import State
 from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import key_of, prefix_of
-from hutch_api.services import closing, deletion, operations
+from hutch_api.services import closing, deletion
 from hutch_api.services import uploads as transfer
 from hutch_api.services.announcement import Announced
 from hutch_api.services.sweep import sweep
@@ -27,7 +26,14 @@ from tests.agreement import disagreements
 from tests.conftest import Clock
 from tests.transfer.flow import Flow
 from tests.transfer.held import held, stored
-from tests.transfer.race import interrupted, memory, settle_down, state
+from tests.transfer.race import (
+    left_to_a_worker,
+    memory,
+    settle_down,
+    state,
+    turns,
+)
+from tests.transfer.race import operation as row_of
 
 BIG = b"x" * (17 * 1024**2)
 
@@ -43,11 +49,8 @@ def flow(busy_flow: Flow) -> Flow:
 
 def started(flow: Flow, actor: Actor, dataset: UUID, **options: bool) -> Operation:
     """Begin a close that a worker has to carry out."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "INLINE", -1)
-        out = flow.close(actor, dataset, **options)
-    with flow.site.look() as work:
-        return work.session.get_one(Operation, out.id)
+    with left_to_a_worker():
+        return row_of(flow, flow.close(actor, dataset, **options))
 
 
 def refused(flow: Flow, operation: Operation) -> bool:
@@ -60,8 +63,8 @@ def test_a_close_that_was_refused_takes_nothing_from_the_open_dataset(
     flow: Flow,
 ) -> None:
     ada = flow.user("ada")
-    for at in count(1):
-        dataset = flow.dataset(ada, f"d{at}").id
+    for turn in turns(flow):
+        dataset = flow.dataset(ada, turn.name).id
         flow.push(ada, dataset, {"a": b"1"})
         memory(flow).write(key_of(dataset, "c"), b"not ours")
         operation = started(flow, ada, dataset, drop=True)
@@ -79,21 +82,17 @@ def test_a_close_that_was_refused_takes_nothing_from_the_open_dataset(
                 flow.push(ada, dataset, {"b": b"2"})
                 pushed.append(True)
 
-        came = interrupted(
-            flow, partial(closing.proceed, flow.site, operation), meanwhile, at=at
-        )
+        turn.meet(partial(closing.proceed, flow.site, operation), meanwhile)
         if pushed:
             assert [stored(flow, dataset, p) for p in "ab"] == [b"1", b"2"]
         else:  # decided before: closed without what a tool took away
             deletion.delete(flow.site, ada, dataset)
-        if not came:
-            break
 
 
 def test_a_close_that_was_refused_writes_no_records_for_the_next(flow: Flow) -> None:
     ada = flow.user("ada")
-    for at in count(1):
-        dataset = flow.dataset(ada, f"d{at}").id
+    for turn in turns(flow):
+        dataset = flow.dataset(ada, turn.name).id
         flow.push(ada, dataset, {"a": b"1"})
         operation = started(flow, ada, dataset)
 
@@ -106,19 +105,15 @@ def test_a_close_that_was_refused_writes_no_records_for_the_next(flow: Flow) -> 
                 flow.push(ada, dataset, {"a": b"2"}, base=held(flow, dataset))
                 flow.close(ada, dataset)
 
-        came = interrupted(
-            flow, partial(closing.proceed, flow.site, operation), meanwhile, at=at
-        )
+        turn.meet(partial(closing.proceed, flow.site, operation), meanwhile)
         assert state(flow, dataset) is State.CLOSED
         sweep(flow.site, dataset)  # stops if the records are not the database's
-        if not came:
-            break
 
 
 def test_a_close_is_decided_once_with_one_time(flow: Flow, clock: Clock) -> None:
     ada = flow.user("ada")
-    for at in count(1):
-        dataset = flow.dataset(ada, f"d{at}").id
+    for turn in turns(flow):
+        dataset = flow.dataset(ada, turn.name).id
         flow.push(ada, dataset, {"a": b"1"})
         operation = started(flow, ada, dataset)
 
@@ -126,15 +121,11 @@ def test_a_close_is_decided_once_with_one_time(flow: Flow, clock: Clock) -> None
             clock.move(timedelta(minutes=3))
             closing.proceed(flow.site, operation)
 
-        came = interrupted(
-            flow, partial(closing.proceed, flow.site, operation), meanwhile, at=at
-        )
+        turn.meet(partial(closing.proceed, flow.site, operation), meanwhile)
         with flow.site.look() as work:
             closed_at = work.session.get_one(Dataset, dataset).closed_at
         assert closed_at is not None
         assert _times_in_records(flow, dataset) == {closed_at.isoformat().encode()}
-        if not came:
-            break
 
 
 def _times_in_records(flow: Flow, dataset: UUID) -> set[bytes]:
@@ -153,6 +144,12 @@ def crashed_at(step: Step, act: Callable[[], object]) -> None:
 
     with observing(observer), pytest.raises(CrashError):
         act()
+
+
+def lose_an_upload(flow: Flow, actor: Actor, dataset: UUID) -> None:
+    """Have a server die that has opened an upload, and not written down which."""
+    push = flow.start(actor, dataset)
+    crashed_at(Step.UPLOAD_OPENED, partial(flow.announce, actor, push, {"a": BIG}))
 
 
 def uploads(flow: Flow, dataset: UUID) -> list[str]:
@@ -181,10 +178,7 @@ def test_an_upload_whose_id_was_lost_ends_though_another_is_open(
 ) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
-    crashed_at(
-        Step.UPLOAD_OPENED,
-        lambda: flow.announce(ada, flow.start(ada, dataset), {"a": BIG}),
-    )
+    lose_an_upload(flow, ada, dataset)
     push = flow.start(ada, dataset)
     [upload] = flow.announce(ada, push, {"a": BIG}, force=True)
     assert len(uploads(flow, dataset)) == 2
@@ -204,8 +198,8 @@ def test_an_upload_that_is_opened_while_a_dataset_ends_ends_with_it(
         "close": partial(flow.close, ada, abandon=True, empty=True),
         "delete": partial(deletion.delete, flow.site, ada),
     }[what]
-    for at in count(1):
-        dataset = flow.dataset(ada, f"d{at}").id
+    for turn in turns(flow):
+        dataset = flow.dataset(ada, turn.name).id
         push = flow.start(ada, dataset)
         crashed_at(Step.INTENTS_WRITTEN, partial(flow.announce, ada, push, {"a": BIG}))
         with flow.site.look() as work:
@@ -214,40 +208,31 @@ def test_an_upload_that_is_opened_while_a_dataset_ends_ends_with_it(
         opening = partial(
             transfer._open_uploads, flow.site, [Announced("a", intent=intent)]
         )
-        came = interrupted(
-            flow,
+        turn.meet(
             partial(end, dataset),
             partial(crashed_at, Step.UPLOAD_WRITTEN, opening),
-            at=at,
         )
         settle_down(flow, clock)
         assert uploads(flow, dataset) == []
-        if not came:
-            break
 
 
 def test_an_upload_whose_id_was_lost_ends_though_another_is_being_opened(
     flow: Flow, clock: Clock
 ) -> None:
     ada = flow.user("ada")
-    for at in count(1):
-        dataset = flow.dataset(ada, f"d{at}").id
-        lost = flow.start(ada, dataset)
-        crashed_at(Step.UPLOAD_OPENED, partial(flow.announce, ada, lost, {"a": BIG}))
+    for turn in turns(flow):
+        dataset = flow.dataset(ada, turn.name).id
+        lose_an_upload(flow, ada, dataset)
         push = flow.start(ada, dataset)
-        came = interrupted(
-            flow,
+        turn.meet(
             partial(flow.announce, ada, push, {"a": BIG}, force=True),
             partial(settle_down, flow, clock),
-            at=at,
         )
         [upload] = flow.announce(ada, push, {"a": BIG}, force=True)
         item = flow.carry(ada, push, upload, BIG)
         assert flow.finish(ada, push, [item]).files[0].problem is None
         settle_down(flow, clock)
         assert uploads(flow, dataset) == []
-        if not came:
-            break
 
 
 def test_the_search_for_lost_uploads_spares_one_that_is_being_opened(
@@ -255,10 +240,7 @@ def test_the_search_for_lost_uploads_spares_one_that_is_being_opened(
 ) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
-    crashed_at(
-        Step.UPLOAD_OPENED,
-        lambda: flow.announce(ada, flow.start(ada, dataset), {"a": BIG}),
-    )
+    lose_an_upload(flow, ada, dataset)
     push = flow.start(ada, dataset)
     crashed_at(
         Step.UPLOAD_OPENED,

@@ -35,6 +35,7 @@ from tests.conftest import Clock
 from tests.services.races import at_once, wait_until_blocked
 from tests.transfer.flow import Flow, code
 from tests.transfer.race import (
+    left_to_a_worker,
     live,
     paths,
     sent,
@@ -214,8 +215,7 @@ def test_two_workers_claim_an_operation_once(flow: Flow) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
     flow.push(ada, dataset, {"a": b"1"})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "INLINE", 0)
+    with left_to_a_worker():
         flow.close(ada, dataset)
     got = at_once(*[partial(operations.claim, flow.site)] * 3)
     assert sum(row is not None for row in got) == 1

@@ -27,6 +27,7 @@ from tests.conftest import Clock
 from tests.transfer.flow import Flow, crc, sha256
 from tests.transfer.foreign import Foreign
 from tests.transfer.held import held
+from tests.transfer.race import left_to_a_worker
 
 pytestmark = pytest.mark.rules
 SECRET = "hash of a password"
@@ -261,8 +262,7 @@ def test_an_operation_that_fails_does_not_stand_before_others(
 ) -> None:
     ada = flow.user("ada")
     both = two(flow)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "INLINE", -1)
+    with left_to_a_worker(), pytest.MonkeyPatch.context() as patch:
         for dataset in both:
             flow.close(ada, dataset, empty=True)
             clock.move(timedelta(seconds=1))
@@ -281,8 +281,7 @@ def test_an_operation_that_fails_does_not_stand_before_others(
 def test_an_operation_under_way_is_nobody_elses(flow: Flow, clock: Clock) -> None:
     ada = flow.user("ada")
     dataset = flow.dataset(ada).id
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(operations, "INLINE", -1)
+    with left_to_a_worker():
         out = flow.close(ada, dataset, empty=True)
     assert operations.claim(flow.site) is not None
     clock.move(operations.LEASE - timedelta(seconds=1))

@@ -7,8 +7,9 @@ import pytest
 
 from tests import servers
 from tests.laws.conftest import Count
-from tests.laws.kills.line import Line, before
+from tests.laws.kills.line import DeadlyLine
 from tests.laws.kills.world import World, world, write
+from tests.line import opened
 from tests.servers import DatabaseServer, StoreKind
 from tests.steps import Steps
 from tests.zygote import Zygote
@@ -22,7 +23,7 @@ _OFFSETS = (0, 1, 2, 4, 8, 16, 32, 64)
 @pytest.fixture(scope="module", params=["minio", "seaweedfs"])
 def behind(
     request: pytest.FixtureRequest, forks: Zygote, steps: Steps
-) -> Iterator[tuple[World, Line]]:
+) -> Iterator[tuple[World, DeadlyLine]]:
     kind: StoreKind = request.param
     database: DatabaseServer | None = None
     if kind == "minio":
@@ -30,7 +31,7 @@ def behind(
     with (
         servers.scratch("complete") as home,
         servers.killable(kind) as store,
-        before(store.server.url) as line,
+        opened(DeadlyLine(store.server.url)) as line,
         world(
             forks, steps, store, home, database=database, internal_url=line.url
         ) as made,
@@ -40,7 +41,7 @@ def behind(
 
 @pytest.mark.timeout(20_000)
 def test_every_outcome_of_a_complete_cut_short_ends_well(
-    behind: tuple[World, Line], scaled: Callable[[int, int], int], count: Count
+    behind: tuple[World, DeadlyLine], scaled: Callable[[int, int], int], count: Count
 ) -> None:
     made, line = behind
     root = made.pushed(files=FILES)
