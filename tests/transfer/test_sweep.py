@@ -61,6 +61,27 @@ def test_open_datasets_are_never_swept(flow: Flow, foreign: Foreign) -> None:
     assert listed(flow, dataset) == ["a"]
 
 
+@pytest.mark.parametrize("end", ["close", "delete"])
+def test_an_upload_that_nobody_knows_ends_with_its_dataset(
+    flow: Flow, end: str
+) -> None:
+    # The network may double the request that opens one: nobody gets the first id.
+    ada = flow.user("ada")
+    dataset = flow.dataset(ada).id
+    large, key = b"x" * (17 * 1024**2), key_of(dataset, "a")
+    flow.push(ada, dataset, {"a": large})
+    store = flow.site.objects
+    store.create_upload(key, intent=uuid4())
+    if end == "close":
+        flow.close(ada, dataset)
+    else:
+        deletion.delete(flow.site, ada, dataset)
+    assert store.uploads(key) == []
+    store.create_upload(key, intent=uuid4())
+    sweep(flow.site, dataset)
+    assert store.uploads(key) == []
+
+
 def test_what_lands_after_a_deletion_goes(flow: Flow, foreign: Foreign) -> None:
     ada = flow.user("ada")
     dataset = flow.closed(ada, {"a": b"1"})

@@ -7,7 +7,7 @@ from itertools import groupby, islice
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, tuple_, update
+from sqlalchemy import ColumnElement, delete, tuple_, update
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -17,6 +17,7 @@ from hutch_api.domain.layout import key_of, prefix_of
 from hutch_api.ports.objects import Version
 from hutch_api.services.arrival import is_ours
 from hutch_api.services.comparison import BATCH, PASSES
+from hutch_api.services.parallel import in_parallel
 from hutch_api.services.work import Site, Work
 from hutch_api.store.tables import (
     LIVE_INTENTS,
@@ -30,6 +31,10 @@ ENDED: Final = (IntentState.DONE, IntentState.ABORTED)
 PAGE: Final = 5_000
 """Rows held at a time."""
 
+_UNCLEARED: Final = (
+    col(Intent.state).in_(ENDED),
+    col(Intent.cleared).is_(other=False),
+)
 _Row = TypeVar("_Row", Superseded, Intent)
 _log = logging.getLogger(__name__)
 
@@ -45,7 +50,9 @@ def dead_of(site: Site, dataset: UUID) -> Callable[[str, Version], bool]:
         and holds a page of rows, however many there are.
     """
     superseded = _InOrder(_walk(site, _superseded_after(dataset)), lambda s: s.path)
-    ended = _InOrder(_walk(site, _uncleared_after(dataset)), lambda i: i.path)
+    ended = _InOrder(
+        _walk(site, _intents_after(dataset, *_UNCLEARED)), lambda i: i.path
+    )
 
     def is_dead(path: str, version: Version) -> bool:
         if any(s.version == version.version for s in superseded.at(path)):
@@ -111,17 +118,13 @@ def _superseded_after(
     return after
 
 
-def _uncleared_after(
-    dataset: UUID,
+def _intents_after(
+    dataset: UUID, *which: ColumnElement[bool]
 ) -> Callable[[Intent | None], SelectOfScalar[Intent]]:
     place = tuple_(col(Intent.path), col(Intent.id))
 
     def after(last: Intent | None) -> SelectOfScalar[Intent]:
-        query = select(Intent).where(
-            Intent.dataset_id == dataset,
-            col(Intent.state).in_(ENDED),
-            col(Intent.cleared).is_(other=False),
-        )
+        query = select(Intent).where(Intent.dataset_id == dataset, *which)
         if last is not None:
             query = query.where(place > (last.path, last.id))
         return query.order_by(col(Intent.path), col(Intent.id))
@@ -132,35 +135,53 @@ def _uncleared_after(
 def end_uploads(site: Site, dataset: UUID) -> None:
     """Abort in the store whatever multipart uploads a dataset's ended intents left.
 
+    The store is asked about every key that ever had one: the request that opens an
+    upload may come to it twice, and then nobody knows the id of the other.
+
     Raises:
         StoreUnavailableError: The store failed; asking again goes on.
     """
-    for intent in _walk(site, _uncleared_after(dataset)):
+    for intent in _walk(site, _intents_after(dataset, *_UNCLEARED)):
         end_upload(site, intent)
+    multipart = _intents_after(dataset, col(Intent.verb) == Verb.MULTIPART)
+    paths = (path for path, _ in groupby(_walk(site, multipart), lambda i: i.path))
+    while batch := list(islice(paths, PAGE)):
+        in_parallel(partial(_end_unnamed, site, dataset), batch)
 
 
 def end_upload(site: Site, intent: Intent) -> bool:
     """Abort the multipart upload of an ended intent; one that is gone is fine.
 
     An intent that ended before its upload's id was noted may have one all the same:
-    it is found by its key. Listed first and looked up then, an upload that no live
-    intent names is nobody's, unless one is being opened there now.
+    it is found by its key.
 
     Returns:
         Whether nothing is left of it; else it is to be tried again later.
     """
     if intent.verb is not Verb.MULTIPART:
         return True
-    key = key_of(intent.dataset_id, intent.path)
-    if intent.upload is not None:
-        site.objects.abort_upload(key, intent.upload)
-        return True
+    if intent.upload is None:
+        return _end_unnamed(site, intent.dataset_id, intent.path)
+    site.objects.abort_upload(key_of(intent.dataset_id, intent.path), intent.upload)
+    return True
+
+
+def _end_unnamed(site: Site, dataset: UUID, path: str) -> bool:
+    """Abort the uploads of a key that no live intent names.
+
+    Listed first and looked up then, such an upload is nobody's, unless one is being
+    opened there now.
+
+    Returns:
+        Whether none is left; else it is to be tried again later.
+    """
+    key = key_of(dataset, path)
     listed = site.objects.uploads(key)
     with site.look() as work:
         live = work.session.exec(
             select(Intent.upload).where(
-                Intent.dataset_id == intent.dataset_id,
-                Intent.path == intent.path,
+                Intent.dataset_id == dataset,
+                Intent.path == path,
                 col(Intent.state).in_(LIVE_INTENTS),
             )
         ).all()

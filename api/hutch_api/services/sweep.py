@@ -28,7 +28,7 @@ from hutch_api.services import access, audit, records
 from hutch_api.services.comparison import PASSES, Oddity, compare
 from hutch_api.services.files import entries, walk
 from hutch_api.services.instance import require_own_bucket
-from hutch_api.services.remains import clear, dead_of, delete_versions
+from hutch_api.services.remains import clear, dead_of, delete_versions, end_uploads
 from hutch_api.services.work import Site, Work
 from hutch_api.store.tables import Audit, Dataset, File
 
@@ -93,6 +93,7 @@ def _swept(site: Site, row: Dataset) -> Swept:
         case State.CLOSED:
             return _sweep_closed(site, row)
         case State.DELETED:
+            end_uploads(site, row.id)
             remove = partial(_remove, site, row.id)
             return Swept(clear(site, row.id, tell=lambda _: None, remove=remove))
         case _:
@@ -102,6 +103,7 @@ def _swept(site: Site, row: Dataset) -> Swept:
 def _sweep_closed(site: Site, row: Dataset) -> Swept:
     _require_same_records(site, row)
     reached(Step.SWEEP_CHECKED)
+    end_uploads(site, row.id)
     removed = 0
     removed_paths: dict[str, None] = {}
     for _ in range(PASSES):

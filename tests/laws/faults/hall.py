@@ -125,12 +125,10 @@ class Hall:
 
         Args:
             is_open: An account may have been made late: the next round of the
-                worker ends it.
-
-        The request that opens an upload may have come twice: the second upload has no
-        part, nobody knows its id, and the store ends it after a while.
+                worker ends it. And the request that opens an upload may have come
+                twice: the second upload has no part, and ends with the dataset.
         """
-        passing = ["an upload", *(["a store account"] if is_open else [])]
+        passing = ["an upload", "a store account"] if is_open else []
         found = disagreements(self.site)
         wrong = [line for line in found if not any(p in line for p in passing)]
         assert not wrong, wrong

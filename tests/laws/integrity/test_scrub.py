@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 from sqlmodel import select
 
+from hutch.contract.problems import StoreError
 from hutch.contract.wire.datasets import Fault, State
 from hutch.contract.wire.transfer import Confirmation, ConfirmationsIn
 from hutch_api.adapters.memory import MemoryStore
@@ -26,7 +27,7 @@ from tests.transfer.foreign import Foreign
 
 pytestmark = pytest.mark.foreign
 PLENTY = 24 * 1024**3
-HOUR = timedelta(hours=1)
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 
 
 def file_of(flow: Flow, dataset: UUID, path: str) -> File:
@@ -284,6 +285,87 @@ def test_whoever_is_next_goes_on_after_a_kill(
     assert all(file_of(flow, dataset, f"f{n}").confirmed for n in range(9))
     assert len(audited(flow, "scrub")) == 1
     count("scrub: kills gone on after", kills)
+
+
+@pytest.mark.rules
+@pytest.mark.parametrize("failures", [1, 2])
+def test_what_the_store_has_and_does_not_give_is_unreadable_the_second_time(
+    flow: Flow,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    failures: int,
+) -> None:
+    dataset = flow.closed(flow.user("ada"), {"a": b"1", "b": b"2"})
+    saved_up(flow, clock)
+    store, left = flow.site.objects, [None] * failures
+    read = store.read
+
+    def failing(key: str, version: str) -> Iterator[bytes]:
+        if key == key_of(dataset, "a") and left:
+            left.pop()
+            raise StoreError("a bad sector")
+        return read(key, version)
+
+    monkeypatch.setattr(store, "read", failing)
+    with caplog.at_level(logging.ERROR):
+        scrub_once(flow.site, budget=PLENTY)
+    given = failures == 1
+    found = [file_of(flow, dataset, p) for p in "ab"]
+    assert [f.fault for f in found] == [None if given else Fault.UNREADABLE, None]
+    assert [f.confirmed for f in found] == [given, True]
+    with flow.site.look() as work:
+        told = alarms(work)
+    assert told == ([] if given else [f"dataset {dataset}: 'a' is unreadable"])
+    logged = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+    alarm = f"scrub: file 'a' of dataset {dataset} is unreadable"
+    assert logged == ([] if given else [alarm])
+
+
+@pytest.mark.rules
+@pytest.mark.parametrize("waited", [LEASE / 2 - SECOND, LEASE / 2])
+def test_a_lease_is_renewed_when_half_of_it_is_over(
+    flow: Flow, clock: Clock, monkeypatch: pytest.MonkeyPatch, waited: timedelta
+) -> None:
+    dataset = flow.closed(flow.user("ada"), {"a": b"12"})
+    saved_up(flow, clock)
+    leases = []
+
+    def slow(_key: str, _version: str) -> Iterator[bytes]:
+        leases.append(row_of(flow, dataset).scrub_until)
+        clock.move(waited)
+        yield b"1"
+        leases.append(row_of(flow, dataset).scrub_until)
+        yield b"2"
+
+    monkeypatch.setattr(flow.site.objects, "read", slow)
+    began = clock()
+    scrub_once(flow.site, budget=PLENTY)
+    renewed = LEASE + (waited if waited == LEASE / 2 else timedelta())
+    assert leases == [began + LEASE, began + renewed]
+    assert file_of(flow, dataset, "a").confirmed
+
+
+@pytest.mark.rules
+def test_whoever_lost_the_lease_notes_nothing(
+    flow: Flow, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = flow.closed(flow.user("ada"), {"a": b"12"})
+    saved_up(flow, clock)
+    others = []
+
+    def slow(_key: str, _version: str) -> Iterator[bytes]:
+        clock.move(LEASE + SECOND)
+        others.append(scrub._take(flow.site, PLENTY))
+        yield b"not what it was"
+
+    monkeypatch.setattr(flow.site.objects, "read", slow)
+    scrub_once(flow.site, budget=PLENTY)
+    [other] = others
+    assert other is not None
+    row = row_of(flow, dataset)
+    assert (row.scrub_until, row.faults) == (other.lease, 0)
+    assert audited(flow, "scrub-fault") == []
 
 
 @pytest.mark.rules
