@@ -114,7 +114,8 @@ class _Address:
 
 def _failed(path: str, why: str) -> TransferError:
     return TransferError(
-        f"{path!r} could not be fetched: {why.strip().rstrip('.')}. Try again later.",
+        f"{path!r} could not be fetched: {why.strip().rstrip('.')}. Try again later; "
+        "if it stays so, the store's copy may be damaged: tell the facility.",
         path=path,
     )
 

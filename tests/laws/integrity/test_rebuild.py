@@ -1,12 +1,12 @@
 """An empty database becomes whole again for closed datasets, from the buckets alone."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 from sqlalchemy import inspect
@@ -21,18 +21,17 @@ from hutch_api.services import (
     about,
     datasets,
     deletion,
-    installation,
     passwords,
     upkeep,
 )
-from hutch_api.services.rebuild import UNUSABLE, Rebuilt, adopt, rebuild
+from hutch_api.services.rebuild import UNUSABLE, adopt, rebuild
 from hutch_api.services.sweep import sweep
 from hutch_api.services.work import Site
-from hutch_api.store import migration
 from hutch_api.store.tables import Audit, Dataset, File, Input, User
-from tests.conftest import Clock, opened
+from tests.conftest import Clock
 from tests.laws.conftest import Count
 from tests.laws.integrity.damage import flipped
+from tests.laws.integrity.emptied import emptied, rebuilt
 from tests.transfer.flow import Flow
 
 pytestmark = pytest.mark.foreign
@@ -142,27 +141,11 @@ def settle(flow: Flow) -> None:
         pass
 
 
-@contextmanager
-def emptied(flow: Flow, place: Path) -> Iterator[Site]:
-    """The same store, and a database that knows nothing."""
-    with opened(f"sqlite:///{place / uuid4().hex}.sqlite") as engine:
-        migration.migrate(engine)
-        site = replace(flow.site, engine=engine)
-        with site.begin() as work:
-            installation.ensure(work)
-        yield site
-
-
-def rebuilt(site: Site) -> Rebuilt:
-    assert adopt(site) == site.instance
-    return rebuild(site)
-
-
 def test_a_lost_database_is_rebuilt(
     flow: Flow, story: Story, tmp_path: Path, count: Count
 ) -> None:
     before = promised(flow.site)
-    with emptied(flow, tmp_path) as site:
+    with emptied(flow.site, tmp_path) as site:
         report = rebuilt(site)
         assert promised(site) == before
         for name, rows in before.items():
@@ -210,7 +193,7 @@ def test_a_database_with_data_is_refused(flow: Flow) -> None:
 @pytest.mark.rules
 @pytest.mark.usefixtures("story")
 def test_a_whole_rebuild_cannot_be_begun_again(flow: Flow, tmp_path: Path) -> None:
-    with emptied(flow, tmp_path) as site:
+    with emptied(flow.site, tmp_path) as site:
         rebuilt(site)
         with pytest.raises(ConflictError, match="holds data"):
             adopt(site)
@@ -229,7 +212,7 @@ def test_a_rebuild_that_is_killed_anywhere_goes_on(
     store = flow.site.objects
     assert isinstance(store, MemoryStore)
     kills = 0
-    with emptied(flow, tmp_path) as site:
+    with emptied(flow.site, tmp_path) as site:
         while True:
             calls = iter(range(kills + 3))  # each time it comes a little further
 
@@ -289,7 +272,7 @@ def test_what_cannot_be_proven_is_told_and_can_be_mended(
     store = flow.site.objects
     kept = {n: store.get_record(n) or b"" for n in store.records("datasets/")}
     damage(flow, story)
-    with emptied(flow, tmp_path) as site:
+    with emptied(flow.site, tmp_path) as site:
         report = rebuilt(site)
         assert set(report.failed) == {story.scan, story.volume, story.corrected}
         assert "damaged" in report.failed[story.scan] or (
@@ -320,7 +303,7 @@ def test_a_deletion_that_was_under_way_is_not_taken_back(
     with suppress(KilledError):
         deletion.delete(flow.site, ada, story.corrected)
     store.before = lambda _: None
-    with emptied(flow, tmp_path) as site:
+    with emptied(flow.site, tmp_path) as site:
         rebuilt(site)
         with site.look() as work:
             row = work.session.get_one(Dataset, story.corrected)
@@ -374,7 +357,7 @@ def test_a_name_that_is_taken_does_not_lose_a_dataset(
     with flow.site.begin() as work:  # the database is lost before the record follows
         datasets.patch_dataset(work, ada, story.corrected, DatasetPatch(name="fresh"))
     other = flow.closed(ada, {"z": b"9"}, "better")
-    with emptied(flow, tmp_path) as site:
+    with emptied(flow.site, tmp_path) as site:
         report = rebuilt(site)
         assert len(report.renamed) == 1
         with site.look() as work:
@@ -388,5 +371,8 @@ def test_a_name_that_is_taken_does_not_lose_a_dataset(
 @pytest.mark.usefixtures("story")
 def test_buckets_of_nobody_are_refused(flow: Flow, tmp_path: Path) -> None:
     flow.site.objects.delete_records("instance.json")
-    with emptied(flow, tmp_path) as site, pytest.raises(StoreError, match="no install"):
+    with (
+        emptied(flow.site, tmp_path) as site,
+        pytest.raises(StoreError, match="no install"),
+    ):
         adopt(site)
