@@ -17,6 +17,7 @@ NAMED_CODE: Final = re.compile(
     r"`((?:tests|client|domain|services|adapters|http|worker|store)/[\w/.]*)`"
 )
 """Code that a text names, from the root of the project or from the server's."""
+NAMED_TEST: Final = re.compile(r"`(tests/[\w/]+\.py)::(\w+)`")
 LINK: Final = re.compile(r"\]\((?!https?:|#|mailto:)([^)#]+)")
 
 
@@ -84,6 +85,19 @@ def test_the_tests_and_modules_that_documents_name_exist() -> None:
         if not any((place / name).exists() for place in CODE)
     ]
     assert missing == []
+
+
+def test_the_guarantees_name_tests_that_exist() -> None:
+    text = (DOCS / "explanation/guarantees.md").read_text("utf-8")
+    named = NAMED_TEST.findall(text)
+    missing = [
+        (file, test)
+        for file, test in named
+        if f"def {test}(" not in (tree.ROOT / file).read_text("utf-8")
+    ]
+    assert missing == []
+    for law in re.findall(r"^## \d\. .*?(?=^## )", text, re.MULTILINE | re.DOTALL):
+        assert NAMED_TEST.search(law), law.partition("\n")[0]
 
 
 def test_the_version_is_written_down_once_and_needs_no_git() -> None:

@@ -45,6 +45,12 @@ class Backdrop:
             rows = rows[:18] + b"\x01\x01" + rows[20:]
         return rows, deepcopy({name: getattr(self.store, name) for name in _KEPT})
 
+    def audited(self) -> int:
+        """How many rows the audit has."""
+        with closing(sqlite3.connect(self.file)) as database:
+            [(rows,)] = database.execute("SELECT count(*) FROM audit")
+        return int(rows)
+
     def put_back(self, held: tuple[bytes, dict[str, Any]]) -> None:
         """Make database and store hold what they held."""
         rows, objects = held

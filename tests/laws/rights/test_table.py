@@ -8,6 +8,9 @@ from tests.laws.rights.calls import BODIES, outcome, request_for
 from tests.laws.rights.conftest import Backdrop
 from tests.laws.rights.table import CALLERS, ROUTES, Route, described
 
+OPERATIONS = {"DELETE /v1/datasets/{dataset}", "POST /v1/datasets/{dataset}/close"}
+"""What begins and ends in one request here: each has its row in the audit."""
+
 
 def test_every_route_has_its_line_and_every_line_its_route() -> None:
     assert set(ROUTES) == described(document())
@@ -39,7 +42,7 @@ def test_a_route_answers_each_caller_by_its_rule(
     backdrop: Backdrop, route: Route, count: Count
 ) -> None:
     cast, wrong, cells = backdrop.cast, {}, 0
-    held = backdrop.look()
+    held, before = backdrop.look(), backdrop.audited()
     for caller in CALLERS:
         for method in _methods(route):
             request = request_for(route, cast, caller)
@@ -54,9 +57,13 @@ def test_a_route_answers_each_caller_by_its_rule(
                 wrong[caller, method] = (got, expected, answer.text[:300])
             now = backdrop.look()
             if now != held:
+                rows = backdrop.audited()
                 if answer.is_error or route.method in {"GET", "HEAD"}:
                     wrong[caller, "changed something"] = (got, expected, "")
                 backdrop.put_back(held)
+                due = 2 if route.name in OPERATIONS else 1
+                if rows != before + due:
+                    wrong[caller, "audit rows"] = (rows - before, due, "")
                 held = backdrop.look()
     assert wrong == {}
     count("cells: route by caller", cells)
