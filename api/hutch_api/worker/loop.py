@@ -18,8 +18,8 @@ from hutch.contract.problems import (
 )
 
 _LOG: Final = logging.getLogger("hutch.worker")
-_LONGEST: Final = timedelta(seconds=60)
-"""A store that is away is asked at least once a minute."""
+_LONGEST: Final = timedelta(seconds=10)
+"""A store that is away is asked so often; people wait for it to come back."""
 
 
 def work(
@@ -27,8 +27,8 @@ def work(
 ) -> None:
     """Do rounds of work until ``stop`` is set; a round is never cut short.
 
-    A store or database that cannot be reached makes the pauses longer, up to a
-    minute. Any other failure is a defect: it is logged with its traceback, and the
+    A store or database that cannot be reached makes the pauses longer, up to ten
+    seconds. Any other failure is a defect: it is logged with its traceback, and the
     next round tries again, because the rows still say what is due.
 
     Args:
