@@ -22,6 +22,8 @@ VICTIMS: Final[tuple[Role, ...]] = ("client", "api", "worker", "store")
 _TRIES: Final = 20
 """A command is asked for again until it ends well; each time the clock goes on."""
 _BETWEEN: Final = timedelta(minutes=3)
+_WORDS: Final = 4_000
+"""Characters of a log that a failure shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,14 @@ def wreak(world: World, kills: int) -> None:
             havoc.run(plan)
         except BaseException as error:
             error.add_note(f"HUTCH_SEED={seed}: {plan}")
+            error.add_note(_last_words(world))
             raise
+
+
+def _last_words(world: World) -> str:
+    """Give the ends of what the API and the worker wrote."""
+    logs = [world.home / f"{role}.log" for role in ("api", "worker")]
+    return "\n".join(f"{log.name}: {log.read_text()[-_WORDS:]}" for log in logs)
 
 
 def _again(world: World, *words: str, where: Path, over: Callable[[], bool]) -> None:
