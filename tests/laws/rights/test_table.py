@@ -63,7 +63,7 @@ def test_a_route_answers_each_caller_by_its_rule(
                 backdrop.put_back(held)
                 due = 2 if route.name in OPERATIONS else 1
                 if rows != before + due:
-                    wrong[caller, "audit rows"] = (rows - before, due, "")
+                    wrong[caller, "audit rows"] = (str(rows - before), str(due), "")
                 held = backdrop.look()
     assert wrong == {}
     count("cells: route by caller", cells)
