@@ -1,9 +1,11 @@
 """Closed is closed: from open to closed, and nowhere else."""
 
 import json
+from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from sqlalchemy.exc import OperationalError
 from sqlmodel import select
 
 from hutch.contract import manifest
@@ -24,6 +26,7 @@ from hutch_api.domain.layout import key_of, prefix_of, seal_of
 from hutch_api.services import closing, files, operations, upkeep, uploads
 from hutch_api.services.datasets import get_dataset, patch_dataset
 from hutch_api.store.tables import Dataset, Operation
+from tests.conftest import Clock
 from tests.transfer.flow import Flow, sha256
 from tests.transfer.foreign import Foreign
 from tests.transfer.race import left_to_a_worker, operation, state
@@ -278,4 +281,25 @@ def test_an_upload_opened_while_its_dataset_closes_is_aborted(flow: Flow) -> Non
         patch.setattr(type(flow.site.objects), "create_upload", overtaken)
         flow.announce(ada, push, {"b": b"2" * (17 * 1024**2)})
     assert flow.site.objects.uploads(key_of(dataset, "b")) == []
+    assert state(flow, dataset) is State.CLOSED
+
+
+@pytest.mark.rules
+def test_a_close_whose_connection_to_the_database_is_cut_is_gone_on_with(
+    flow: Flow, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = flow.user("ada")
+    dataset = flow.dataset(ada).id
+    flow.push(ada, dataset, {"a": b"1"})
+
+    def cut(*_: object) -> None:
+        raise OperationalError("SELECT", {}, Exception("the connection was cut"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(closing, "proceed", cut)
+        told = flow.close(ada, dataset)
+    assert told.problem is not None
+    assert told.problem["type"].endswith(":database-unavailable")
+    clock.move(operations.RETRY + timedelta(seconds=1))
+    upkeep.run_once(flow.site)
     assert state(flow, dataset) is State.CLOSED

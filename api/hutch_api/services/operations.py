@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy import Update, or_, update
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select
 
 from hutch.contract.problems import (
@@ -29,6 +30,7 @@ from hutch.contract.wire.datasets import (
 )
 from hutch_api.domain.access import Actor
 from hutch_api.services import access
+from hutch_api.services.faults import as_database_fault
 from hutch_api.services.work import Site, Work
 from hutch_api.store.tables import Dataset, Operation, User
 
@@ -110,6 +112,10 @@ def carry_out(
             proceed(site, operation)
         except StoreUnavailableError as error:
             hand_over(site, operation.id, error)
+        except DBAPIError as error:
+            if (cut := as_database_fault(error)) is None:
+                raise
+            hand_over(site, operation.id, cut)  # by another connection
     return outcome(site, operation.id)
 
 

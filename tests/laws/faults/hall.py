@@ -10,7 +10,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, partial
 from importlib import import_module
@@ -236,7 +236,12 @@ def without_defects() -> Iterator[None]:
 
 @contextmanager
 def opened(
-    engine: Engine, ready: Ready, home: Path, *, strict: bool = True
+    engine: Engine,
+    ready: Ready,
+    home: Path,
+    *,
+    strict: bool = True,
+    worker: Engine | None = None,
 ) -> Iterator[Hall]:
     """Open a hall over a store.
 
@@ -245,6 +250,7 @@ def opened(
         ready: The store.
         home: Of the person in it.
         strict: The servers log no error; those of the database are told as such.
+        worker: Of the same database, for the worker; None means as the API has it.
     """
     with ExitStack() as stack:
         inner, store = (
@@ -257,7 +263,7 @@ def opened(
         with site.begin() as work:
             users.add_user(work, name=name, password=person.password, role=Role.USER)
         person.log_in()
-        stack.enter_context(working(site))
+        stack.enter_context(working(replace(site, engine=worker or engine)))
         if strict:
             stack.enter_context(without_defects())
         yield Hall(site, api, store, inner, person)
