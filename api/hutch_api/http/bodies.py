@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Final
 
 from starlette.datastructures import Headers
@@ -15,7 +15,7 @@ SHORT: Final = 64 * 1024
 """Length in bytes up to which a body is read whoever else is being read."""
 ROOM: Final = 8 * 1024 * 1024
 """Bytes of longer bodies that one process holds at a time: one of the longest, dozens
-of a usual push. Decoded they take up to ten times as much."""
+of a usual push. Decoded a batch takes up to four times as much."""
 
 
 def declared(headers: Headers) -> int:
@@ -80,6 +80,7 @@ class Room:
     def __init__(self, size: int = ROOM) -> None:
         self._left = size
         self._changed = asyncio.Condition()
+        self._alone = asyncio.Lock()
 
     @asynccontextmanager
     async def taken(self, headers: Headers, *, most: int) -> AsyncIterator[None]:
@@ -102,3 +103,16 @@ class Room:
             async with self._changed:
                 self._left += size
                 self._changed.notify_all()
+
+    @asynccontextmanager
+    async def alone(self, raw: bytes) -> AsyncIterator[None]:
+        """Be the only one who works on a long body that may hold anything.
+
+        Decoded it takes up to twenty times as much, and nobody honest is in a hurry
+        with one. It has been read: no client keeps others waiting here.
+
+        Args:
+            raw: The whole body.
+        """
+        async with nullcontext() if len(raw) <= SHORT else self._alone:
+            yield

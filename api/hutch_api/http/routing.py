@@ -1,6 +1,7 @@
 """From the table of endpoints to routes."""
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain, groupby
 from operator import attrgetter
@@ -61,7 +62,9 @@ def _serve(
             return await run_in_threadpool(_run, site, endpoint, request, who, b"")
         async with room.taken(request.headers, most=endpoint.longest):
             raw = await bodies.read(request, most=endpoint.longest)
-            return await run_in_threadpool(_run, site, endpoint, request, who, raw)
+            # A batch is small items of known types, and may have to wait for the store.
+            async with nullcontext() if endpoint.batch else room.alone(raw):
+                return await run_in_threadpool(_run, site, endpoint, request, who, raw)
 
     return serve
 
