@@ -17,11 +17,11 @@ from hutch_api.domain.keys import ServerKeys
 from hutch_api.http.app import create_app
 from hutch_api.http.serving import make_server
 from hutch_api.services import users
-from hutch_api.services.work import Site
+from hutch_api.services.work import Clock, Site
 from hutch_api.site import utc_now
 from hutch_api.store.tables import Instance
 from tests.adapters.ready import Ready
-from tests.line import Line
+from tests.line import Line, counting
 from tests.servers import REGION, free_port, wait_until
 
 PASSWORD = "correct horse battery"
@@ -44,6 +44,11 @@ class Live:
         client = connect(self.url)
         client.account.log_in(name, PASSWORD)
         return client
+
+    def end_accounts(self) -> None:
+        """Leave none of its accounts in the store, which others use after it."""
+        for key_id in list(self.site.accounts.key_ids()):
+            self.site.accounts.delete(key_id)
 
     def dataset(self, client: Client) -> DatasetOut:
         """Make a dataset."""
@@ -82,7 +87,12 @@ def read(root: Path) -> dict[str, bytes]:
 
 
 def make_site(
-    engine: Engine, ready: Ready, public_url: str, *, internal_url: str | None = None
+    engine: Engine,
+    ready: Ready,
+    public_url: str,
+    *,
+    internal_url: str | None = None,
+    clock: Clock = utc_now,
 ) -> Site:
     """Put a site together whose signed addresses go over ``public_url``.
 
@@ -91,6 +101,7 @@ def make_site(
         ready: The store.
         public_url: Where clients reach the store.
         internal_url: Where the site does; None means without a detour.
+        clock: What the site takes for the time, also where it signs addresses.
     """
     near = internal_url or ready.place.endpoint
     site = Site(
@@ -102,15 +113,27 @@ def make_site(
             buckets=Buckets(ready.place.buckets.data, ready.place.buckets.meta),
             server=ready.server,
             reader=ready.reader,
+            clock=clock,
         ),
         accounts=ready.accounts(endpoint=near),
         keys=ServerKeys({1: b"k" * 32}),
         instance=ready.place.instance,
-        clock=utc_now,
+        clock=clock,
     )
     with site.begin() as work:
         work.session.add(Instance(id=site.instance, created_at=work.now))
     return site
+
+
+@contextmanager
+def hutch_on(engine: Engine, ready: Ready, tmp_path: Path) -> Iterator[Live]:
+    """Run a whole hutch whose clients reach the store over a line that counts."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    with counting(ready.place.endpoint) as line:
+        site = make_site(engine, ready, line.url)
+        with serving(site) as url:
+            yield Live(site, url, line, scratch)
 
 
 @contextmanager

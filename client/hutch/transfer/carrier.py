@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,6 +28,8 @@ TIMEOUT_S: Final = 120.0
 LOST_AFTER_S: Final = 120.0
 """No answer to anybody for so long, and attempts in vain: the store is lost. A store
 that starts again takes less."""
+_CLOCKS_DIFFER: Final = timedelta(minutes=1)
+"""Less is the time between signing and sending."""
 _LONGEST_ERROR: Final = 64 * 1024
 
 Moved = Callable[[int], None]
@@ -69,11 +73,13 @@ class Answer:
         status: HTTP status.
         etag: The ETag header as sent, quotes included; empty if there is none.
         code: S3's name of the error; empty if there is none.
+        date: The store's clock, as sent with an error; empty if it does not tell.
     """
 
     status: int
     etag: str = ""
     code: str = ""
+    date: str = ""
 
     @property
     def is_success(self) -> bool:
@@ -300,6 +306,35 @@ def _answer(response: http.client.HTTPResponse) -> Answer:
         response.status,
         response.headers.get("ETag", ""),
         code.group(1).decode() if code else "",
+        response.headers.get("Date", ""),
+    )
+
+
+def describe(answer: Answer, request: SignedRequest, *, fresh: bool) -> str:
+    """Say what the store answered instead of doing what it was asked.
+
+    A store that refuses what was signed a moment ago may have another clock.
+
+    Args:
+        answer: No success.
+        request: What it answers.
+        fresh: It was signed just before.
+    """
+    said = f"The object store answered {answer.status} {answer.code}".strip()
+    signed = re.search(r"X-Amz-Date=(\d{8}T\d{6}Z)", request.url)
+    if not (fresh and signed and answer.status == http.client.FORBIDDEN):
+        return said
+    try:
+        theirs = parsedate_to_datetime(answer.date).replace(tzinfo=UTC)
+    except ValueError:
+        return said
+    ahead = theirs - datetime.strptime(signed[1], "%Y%m%dT%H%M%S%z")
+    if abs(ahead) < _CLOCKS_DIFFER:
+        return said
+    which = "ahead of" if ahead > timedelta() else "behind"
+    return (
+        f"{said}; its clock is {abs(ahead).total_seconds():.0f} s {which} that of the "
+        "hutch server: the facility must set both, and 'hutch-api doctor' checks it"
     )
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from hutch.contract.wire.transfer import SignedRequest
 from hutch.errors import CorruptDataError, TransferError
-from hutch.transfer.carrier import Answer, Carrier, CutError
+from hutch.transfer.carrier import Answer, Carrier, CutError, describe
 from hutch.transfer.upload import ATTEMPTS, FIRST_PAUSE_S, LONGEST_PAUSE_S, REFUSED
 
 Take = Callable[[int, memoryview], None]
@@ -71,7 +71,7 @@ def fetch(
         else:
             why = _CUT_SHORT
             if not answer.is_success:
-                why = f"The object store answered {answer.status} {answer.code}"
+                why = describe(answer, address.request, fresh=address.fresh)
             address.answered(answer)
         if here == end:
             return
@@ -92,6 +92,7 @@ class _Address:
     request: SignedRequest
     renew: Callable[[], SignedRequest]
     absent: bool = False
+    fresh: bool = False
 
     def answered(self, answer: Answer) -> None:
         """Take the store's answer.
@@ -109,7 +110,7 @@ class _Address:
             )
         self.absent = gone  # perhaps the dataset has another version by now
         if gone or answer.status == REFUSED:
-            self.request = self.renew()
+            self.request, self.fresh = self.renew(), True
 
 
 def _failed(path: str, why: str) -> TransferError:

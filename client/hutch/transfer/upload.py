@@ -9,7 +9,7 @@ from hutch.contract.parts import Part
 from hutch.contract.problems import UploadGoneError
 from hutch.contract.wire.transfer import PartSent, SignedRequest
 from hutch.errors import LocalFileError, TransferError
-from hutch.transfer.carrier import Answer, Carrier, CutError, Piece
+from hutch.transfer.carrier import Answer, Carrier, CutError, Piece, describe
 from hutch.transfer.source import opened
 from hutch.workdir.walk import Found
 
@@ -84,7 +84,7 @@ def send(
                     f"The upload of {found.path!r} has ended; push again.",
                     path=found.path,
                 )
-            why = f"The object store answered {answer.status} {answer.code}".strip()
+            why = describe(answer, request, fresh=request is not target.request)
             if answer.status == REFUSED and attempt < ATTEMPTS:
                 request = target.renew()
         count.take_back()

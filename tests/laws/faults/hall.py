@@ -27,7 +27,8 @@ from hutch.contract.wire.datasets import State
 from hutch_api.domain.layout import prefix_of
 from hutch_api.services import users
 from hutch_api.services.upkeep import run_once
-from hutch_api.services.work import Site
+from hutch_api.services.work import Clock, Site
+from hutch_api.site import utc_now
 from hutch_api.worker.loop import work
 from tests.adapters.ready import Ready, set_up
 from tests.agreement import disagreements
@@ -242,6 +243,7 @@ def opened(
     *,
     strict: bool = True,
     worker: Engine | None = None,
+    clock: Clock = utc_now,
 ) -> Iterator[Hall]:
     """Open a hall over a store.
 
@@ -251,12 +253,13 @@ def opened(
         home: Of the person in it.
         strict: The servers log no error; those of the database are told as such.
         worker: Of the same database, for the worker; None means as the API has it.
+        clock: What API and worker take for the time.
     """
     with ExitStack() as stack:
         inner, store = (
             stack.enter_context(running(Faulty(ready.place.endpoint))) for _ in range(2)
         )
-        site = make_site(engine, ready, store.url, internal_url=inner.url)
+        site = make_site(engine, ready, store.url, internal_url=inner.url, clock=clock)
         api = stack.enter_context(running(Faulty(stack.enter_context(serving(site)))))
         name = f"p-{uuid4().hex[:8]}"
         person = Person(name, f"secret of {name}", home, api.url)

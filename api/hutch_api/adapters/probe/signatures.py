@@ -108,10 +108,11 @@ def _clock(bench: Bench) -> str | None:
     if "date" not in answer.headers:
         return "the store does not tell the time"
     theirs = parsedate_to_datetime(answer.headers["date"])
-    skew = abs(theirs - datetime.now(UTC))
-    if skew < _SKEW:
+    ahead = theirs - datetime.now(UTC)
+    if abs(ahead) < _SKEW:
         return None
-    return f"the clocks differ by {skew.total_seconds():.0f} s"
+    which = "ahead of" if ahead > timedelta() else "behind"
+    return f"the store's clock is {abs(ahead).total_seconds():.0f} s {which} this one"
 
 
 CHECKS: Final = (
