@@ -112,6 +112,17 @@ def postgresql_database(
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@contextmanager
+def shared_database(
+    server: DatabaseServer, template: str, name: str
+) -> Iterator[Engine]:
+    """Make one database for many tests: emptying it is faster than copying another."""
+    with server.connect() as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    with opened(server.url(name)) as engine:
+        yield engine
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest) -> Database:
     """Run the test on each database."""

@@ -23,7 +23,7 @@ from hutch_api.ports.objects import ObjectStore
 from hutch_api.services.work import Site
 from tests.adapters.ready import Ready, set_up
 from tests.agreement import disagreements
-from tests.conftest import Clock, opened
+from tests.conftest import Clock, opened, shared_database
 from tests.servers import REGION, DatabaseServer, StoreServer
 from tests.transfer.flow import Flow
 from tests.transfer.foreign import Foreign
@@ -99,10 +99,7 @@ def engine(kind: Kind, request: pytest.FixtureRequest) -> Iterator[Engine]:
 def postgresql_engine(
     postgresql: DatabaseServer, _postgresql_template: str
 ) -> Iterator[Engine]:
-    """One database for all tests: emptying it is faster than copying another."""
-    with postgresql.connect() as connection:
-        connection.execute(f"CREATE DATABASE transfer TEMPLATE {_postgresql_template}")
-    with opened(postgresql.url("transfer")) as engine:
+    with shared_database(postgresql, _postgresql_template, "transfer") as engine:
         yield engine
 
 

@@ -140,6 +140,18 @@ class Flow:
             parts=tuple(parts),
         )
 
+    def signed(
+        self, actor: Actor, push: UUID, upload: UploadOut, data: bytes
+    ) -> SignedRequest:
+        """Give the request that sends a file: one PUT, or its first part."""
+        if upload.request is not None:
+            return upload.request
+        assert upload.intent is not None, upload.problem
+        part = PartIn(intent=upload.intent, number=1, crc64nvme=crc(data))
+        [signed] = sign_parts(self.site, actor, push, PartsIn(parts=(part,))).parts
+        assert signed.request is not None, signed.problem
+        return signed.request
+
     def send_parts(
         self, actor: Actor, push: UUID, upload: UploadOut, data: bytes
     ) -> list[PartSent]:

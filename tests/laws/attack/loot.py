@@ -6,13 +6,11 @@ from uuid import UUID
 
 from hutch.contract.parts import MIB
 from hutch.contract.wire.datasets import Right
-from hutch.contract.wire.transfer import PartIn, PartsIn, SignedRequest
+from hutch.contract.wire.transfer import SignedRequest
 from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import key_of, prefix_of
-from hutch_api.services.uploads import sign_parts
 from tests.laws.attack.arsenal import Loot, key_id_of
 from tests.laws.attack.world import World
-from tests.transfer.flow import crc
 
 LARGE = 17 * MIB
 """More than goes by one PUT."""
@@ -63,18 +61,13 @@ def _announced(
     push = world.flow.start(actor, dataset)
     wanted = {"late/new": b"late" * 16, "late/more": b"more" * 16, "b": b"other" * 20}
     base = {"b": world.pins(dataset)["b"]}
-    unused: list[tuple[SignedRequest, bytes]] = []
-    for upload in world.flow.announce(actor, push, wanted, base=base):
-        body = wanted[upload.path]
-        if upload.request is not None:
-            unused.append((upload.request, body))
-            continue
-        assert upload.intent is not None
-        part = PartIn(intent=upload.intent, number=1, crc64nvme=crc(body))
-        [signed] = sign_parts(world.site, actor, push, PartsIn(parts=(part,))).parts
-        assert signed.request is not None
-        unused.append((signed.request, body))
-    return unused
+    return [
+        (
+            world.flow.signed(actor, push, upload, wanted[upload.path]),
+            wanted[upload.path],
+        )
+        for upload in world.flow.announce(actor, push, wanted, base=base)
+    ]
 
 
 def positions(world: World, made: Pushed, others: dict[str, UUID]) -> dict[str, Loot]:

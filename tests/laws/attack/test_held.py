@@ -5,17 +5,15 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from hutch.contract.wire.transfer import PartIn, PartsIn, SignedRequest
+from hutch.contract.wire.transfer import SignedRequest
 from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import prefix_of
 from hutch_api.services import deletion
 from hutch_api.services.sweep import AFTER
-from hutch_api.services.uploads import sign_parts
 from hutch_api.store.tables import Audit
 from tests.laws.attack.firing import holding
 from tests.laws.attack.world import World, neighbours, watch
 from tests.laws.conftest import Count
-from tests.transfer.flow import crc
 
 FILES = {"a": b"first file", "dir/b": b"second file"}
 NEW = {f"late/{n:02}": b"late " * (20 + n) for n in range(12)}
@@ -34,14 +32,8 @@ def begun(world: World) -> tuple[Actor, UUID, Signed, Signed]:
     wanted = NEW | REPLACED
     for upload in world.flow.announce(ada, push, wanted, base=world.pins(dataset)):
         body = wanted[upload.path]
-        if upload.request is not None:
-            puts.append((upload.request, body))
-            continue
-        assert upload.intent is not None
-        part = PartIn(intent=upload.intent, number=1, crc64nvme=crc(body))
-        [signed] = sign_parts(world.site, ada, push, PartsIn(parts=(part,))).parts
-        assert signed.request is not None
-        parts.append((signed.request, body))
+        of_its_kind = puts if upload.request is not None else parts
+        of_its_kind.append((world.flow.signed(ada, push, upload, body), body))
     assert (len(puts), len(parts)) == (len(NEW), len(REPLACED))
     return ada, dataset, puts, parts
 

@@ -23,7 +23,7 @@ from hutch.contract.wire.transfer import (
 from hutch_api.services import access, derivation, groups, revocation, sharing
 from hutch_api.services.downloads import sign_downloads
 from tests.agreement import disagreements
-from tests.conftest import Clock, opened
+from tests.conftest import Clock, opened, shared_database
 from tests.laws.conftest import Count
 from tests.laws.rights.scenes import (
     ACTS,
@@ -47,10 +47,7 @@ NOTHING: tuple[list[str], dict[str, object], bool] = (["a"], {}, False)
 
 @pytest.fixture(scope="module")
 def engine(postgresql: DatabaseServer, _postgresql_template: str) -> Iterator[Engine]:
-    """One database for all tests: emptying it is faster than copying another."""
-    with postgresql.connect() as connection:
-        connection.execute(f"CREATE DATABASE rights TEMPLATE {_postgresql_template}")
-    with opened(postgresql.url("rights")) as engine:
+    with shared_database(postgresql, _postgresql_template, "rights") as engine:
         yield engine
 
 
