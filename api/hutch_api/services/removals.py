@@ -29,7 +29,7 @@ def remove_files(
     """Remove files that a working directory held and no longer has.
 
     A file that is gone already is fine; one that others changed is not removed
-    unless ``force`` is set. The versions stay in the store for an hour.
+    unless ``force`` is set. The versions stay in the store for two hours.
     """
     _, dataset = find_push(work, actor, push, lock=True)
     require_open(dataset.state, name=dataset.name)

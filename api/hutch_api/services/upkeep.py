@@ -45,10 +45,12 @@ STUCK: Final = timedelta(minutes=1)
 """A finish that has been ``completing`` for longer was left by a crash."""
 IDLE: Final = timedelta(days=7)
 """Uploads that nobody touched for so long end."""
-SUPERSEDED_FOR: Final = timedelta(hours=1)
-"""Longer than any read URL lives."""
 LATE: Final = timedelta(hours=2)
-"""After this no PUT of an ended upload can land: its URL and account are gone."""
+"""After this no PUT that was signed before can land: its URL and account are gone.
+
+A version that was replaced stays as long: while it lies there, a second PUT of the
+upload that brought it is refused.
+"""
 REMEMBERED: Final = timedelta(days=7)
 BATCH: Final = 1_000
 
@@ -182,11 +184,11 @@ def _clear(site: Site, intent: Intent) -> bool:
 
 
 def delete_superseded(site: Site) -> bool:
-    """Delete versions that left their datasets more than an hour ago."""
+    """Delete versions that left their datasets more than two hours ago."""
     with site.look() as work:
         due = work.session.exec(
             select(Superseded)
-            .where(col(Superseded.since) < work.now - SUPERSEDED_FOR)
+            .where(col(Superseded.since) < work.now - LATE)
             .order_by(col(Superseded.since), col(Superseded.dataset_id))
             .limit(BATCH)
         ).all()

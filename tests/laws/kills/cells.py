@@ -330,14 +330,14 @@ def chore(cell: Cell) -> None:
     if step is Step.SUPERSEDED_DELETED:
         write(root / "f0")
         world.push(root)
-        wait, left = upkeep.SUPERSEDED_FOR, _superseded
+        left = _superseded
     else:
         leave_upload(world, root)
-        wait, left = upkeep.LATE, _uncleared
+        left = _uncleared
     assert left(world, root)
     other, pushing, standing = bystander(cell)
     hold = world.steps.hold(step, "worker")
-    world.clock.move(wait + _MOMENT)
+    world.clock.move(upkeep.LATE + _MOMENT)
     hold.wait()
     cell.strike(pushing, hold)
     standing.release()

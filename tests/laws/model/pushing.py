@@ -231,23 +231,25 @@ def chores(world: World, bounds: Bounds) -> Steps:
             if resolving not in world.servers:
                 yield f"the worker resolves intent {i}", world.with_server(resolving)
         ended = intent.state is IntentState.ABORTED and not intent.cleared
-        late = _is_over(world, i) or not (
-            bounds.holds("late") and rules.CLEARED_AFTER_URLS
-        )
-        if ended and late and not any(s.does == "clear" for s in world.servers):
+        if (
+            ended
+            and _is_late(world, bounds, i)
+            and not any(s.does == "clear" for s in world.servers)
+        ):
             at = "look" if not bounds.holds("list-first") else "uploads"
             clearing = Server("clear", at, i)
             yield f"the worker clears intent {i}", world.with_server(clearing)
     for version in world.superseded if bounds.room(world) else ():
-        coming = owner_of(version) in world.urls | world.flying
-        works = coming and rules.SUPERSEDED_OUTLIVE_URLS
         replaced = Server("replaced", "delete", version)
-        if not works and replaced not in world.servers:
+        late = _is_late(world, bounds, owner_of(version))
+        if late and replaced not in world.servers:
             yield f"version {version} is due", world.with_server(replaced)
 
 
-def _is_over(world: World, i: int) -> bool:
+def _is_late(world: World, bounds: Bounds, i: int) -> bool:
     """Tell whether ``LATE`` has passed: no URL works, no PUT and no server lasts so."""
+    if not (bounds.holds("late") and rules.AFTER_URLS):
+        return True
     opening = any(s.does == "announce" and s.about == i for s in world.servers)
     return not opening and i not in world.urls | world.flying
 

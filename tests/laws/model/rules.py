@@ -21,10 +21,8 @@ _DATASET: Final = UUID(int=1)
 _PATH: Final = "a"
 _THEN: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
-CLEARED_AFTER_URLS: Final = upkeep.LATE > store_accounts.URL_LIFE
-"""An ended upload is cleared only when no URL of it works any more."""
-SUPERSEDED_OUTLIVE_URLS: Final = upkeep.SUPERSEDED_FOR >= store_accounts.URL_LIFE
-"""A version that was replaced stays until the URL that brought it has expired."""
+AFTER_URLS: Final = upkeep.LATE > store_accounts.URL_LIFE
+"""What an upload left, and what it brought, goes when no URL of it works any more."""
 
 
 @cache

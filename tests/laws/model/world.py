@@ -28,7 +28,7 @@ GUARDS: Final = {
     "begun-anew": "an intent that is still new is not gone on with (_is_opened)",
     "opening": "lost uploads are looked for again while one is opened (end_upload)",
     "list-first": "lost uploads are listed before intents are read (end_upload)",
-    "late": "an ended upload is cleared when its URLs have expired (LATE)",
+    "late": "what an upload left or brought goes when its URLs have expired (LATE)",
     "end-intents": "a close ends the uploads under way (writing_ended)",
     "settle": "a close ends the accounts before it compares (settle)",
     "end-uploads": "a close ends multipart uploads before it commits (end_uploads)",
