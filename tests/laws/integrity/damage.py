@@ -1,15 +1,22 @@
 """What somebody does with the server's identity at the store, or with SQL."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import delete, insert, select, text, update
 
 from hutch_api.domain.layout import key_of, record_of
 from hutch_api.services import records
 from hutch_api.services.work import Site
-from hutch_api.store.tables import File
+from hutch_api.store.tables import Dataset, File, Input
+
+_DATASETS, _FILES, _INPUTS = (
+    kind.__table__  # type: ignore[union-attr]
+    for kind in (Dataset, File, Input)
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -81,3 +88,39 @@ class Damage:
         made = self.server.put_object(Bucket=self.bucket, Key=key, Body=flipped(data))
         self.server.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
         self.file(dataset, path, version=made["VersionId"])
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Put rows and records back as they were; objects are not."""
+        rows, records_ = self._rows(), self._records()
+        yield
+        with self.site.engine.begin() as connection:
+            for row in rows["datasets"]:
+                same = update(_DATASETS).where(_DATASETS.c.id == row["id"])
+                connection.execute(same.values(**row))
+            for table in (_FILES, _INPUTS):
+                connection.execute(delete(table))
+                connection.execute(insert(table), rows[table.name])
+        for name, data in records_.items():
+            self.site.objects.put_record(name, data)
+        assert (self._rows(), self._records()) == (rows, records_)
+
+    def _rows(self) -> dict[str, list[dict[str, Any]]]:
+        with self.site.engine.connect() as connection:
+            return {
+                table.name: [
+                    dict(row)
+                    for row in connection.execute(
+                        select(table).order_by(*table.primary_key)
+                    ).mappings()
+                ]
+                for table in (_DATASETS, _FILES, _INPUTS)
+            }
+
+    def _records(self) -> dict[str, bytes]:
+        store = self.site.objects
+        return {
+            name: store.get_record(name) or b""
+            for row in self._rows()["datasets"]
+            for name in store.records(record_of(row["id"], ""))
+        }
