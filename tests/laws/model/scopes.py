@@ -62,8 +62,6 @@ LARGER: Final[dict[str, Bounds]] = {
     "files are removed and pushed again by two servers": Bounds(
         begins=(_HELD,), asks=frozenset({"remove", "abort"})
     ),
-    "three uploads": Bounds(
-        begins=(_HELD,), intents=3, servers=1, asks=frozenset({"remove"})
-    ),
+    "three uploads": Bounds(intents=3, servers=1, asks=frozenset({"remove"})),
 }
 """The same further, for a soak run."""
