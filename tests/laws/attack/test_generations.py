@@ -39,7 +39,7 @@ def test_every_short_order_of_events(
     length = scaled(2, 3)
     rng = random.Random(SEED)  # noqa: S311 -- the same orders every time
     orders: list[Sequence[str]] = [*product(ACTS, repeat=length)]
-    longer = [rng.choices(sorted(ACTS), k=6) for _ in range(scaled(60, 3_000))]
+    longer = [rng.choices(sorted(ACTS), k=6) for _ in range(scaled(60, 1_000))]
     for order in [*orders, *longer]:
         dataset = flow.dataset(actor, uuid4().hex).id
         history = History(site, clock, accounts, flow, actor, dataset)
@@ -69,7 +69,7 @@ def test_urls_of_old_generations_stay_dead_on_the_store(
     site = replace(world.site, accounts=accounts)
     flow = replace(world.flow, site=site)
     refused = 0
-    for _ in range(scaled(6, 60)):
+    for _ in range(scaled(6, 30)):
         dataset = flow.dataset(ada, uuid4().hex).id
         history = History(site, world.clock, accounts, flow, ada, dataset)
         play(history, ["sign", *rng.choices(sorted(ACTS), k=5)])

@@ -1,14 +1,12 @@
 """Faults of all kinds on all lines at once, chosen by a seed."""
 
-import os
-
 import pytest
 
-from tests.laws.conftest import Count
+from tests.laws.conftest import SOAK, Count
 from tests.laws.faults.faulty import seeded
 from tests.laws.faults.hall import Hall, live
 
-SEEDS = 400 if os.environ.get("HUTCH_SOAK") else 6
+SEEDS = 60 if SOAK else 6
 RATE = 0.15
 
 

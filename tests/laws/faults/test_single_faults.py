@@ -1,11 +1,10 @@
 """Each operation meets each fault once; everything ends as it should."""
 
-import os
 from itertools import product
 
 import pytest
 
-from tests.laws.conftest import Count
+from tests.laws.conftest import SOAK, Count
 from tests.laws.faults.faulty import Fault, first_of_each
 from tests.laws.faults.hall import Hall, live
 
@@ -16,7 +15,7 @@ ALL = [
     for n, (fault, line) in enumerate(product(Fault, LINES))
     for m, store in enumerate(STORES)
     # Half of it where there is little time: each line and each fault on both stores.
-    if os.environ.get("HUTCH_SOAK") or (n + m) % 2
+    if SOAK or (n + m) % 2
 ]
 
 

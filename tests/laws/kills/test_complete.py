@@ -46,7 +46,7 @@ def test_every_outcome_of_a_complete_cut_short_ends_well(
     made, line = behind
     root = made.pushed(files=FILES)
     found: Counter[str] = Counter()
-    for number in range(scaled(len(_OFFSETS), 10 * len(_OFFSETS))):
+    for number in range(scaled(len(_OFFSETS), 4 * len(_OFFSETS))):
         for path in made.files(root):
             write(root / path)
         pushing = made.hutch("push", where=root)

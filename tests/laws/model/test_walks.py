@@ -8,7 +8,7 @@ from tests.laws.model.walk import Walk
 from tests.transfer.stage import Stage
 
 STEPS = 30
-WALKS = {"memory": (20, 400), "seaweedfs": (5, 120), "minio": (3, 60)}
+WALKS = {"memory": (20, 200), "seaweedfs": (5, 100), "minio": (3, 30)}
 """In CI and in a soak run; MinIO takes longer to make accounts."""
 
 

@@ -130,7 +130,7 @@ def test_every_operation_answers_as_it_is_described(
     scaled: Callable[[int, int], int],
 ) -> None:
     @settings(
-        max_examples=scaled(24, 300),
+        max_examples=scaled(24, 150),
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
@@ -153,7 +153,7 @@ def test_what_one_answer_names_the_next_request_uses(
     scaled: Callable[[int, int], int],
 ) -> None:
     @settings(
-        max_examples=scaled(8, 80),
+        max_examples=scaled(8, 40),
         database=None,
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
