@@ -72,7 +72,7 @@ def test_a_cut_at_any_byte_loses_nothing(
             lengths[words[0]] = getattr(line, carried) - before
         setattr(line, way, None)
 
-    for n in range(1 + scaled(2, 100)):
+    for n in range(1 + scaled(2, 20)):
         name, files = f"d{n}", {**FILES, "own": str(n)}
         root = hall.person.home / name
         write(root, files)
