@@ -60,9 +60,8 @@ class Real:
     tool: Tool
 
 
-@cache
-def _reach(server: StoreServer) -> Real:
-    """Set a store up once for this test worker: clients are slow to make."""
+def reach(server: StoreServer) -> Real:
+    """Set a store up: a bucket pair, and clients for it."""
     ready = set_up(server)
     buckets = ready.place.buckets
     objects = create_s3_store(
@@ -75,6 +74,10 @@ def _reach(server: StoreServer) -> Real:
     )
     tool = Tool(ready.client(ready.root), ready.data)
     return Real(ready, objects, ready.accounts(), tool)
+
+
+_reach_once = cache(reach)
+"""For all tests of this worker together: clients are slow to make."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -104,13 +107,17 @@ def postgresql_engine(
 
 
 @pytest.fixture
+def real(kind: Kind, request: pytest.FixtureRequest) -> Real | None:
+    return None if kind == "memory" else _reach_once(request.getfixturevalue(kind))
+
+
+@pytest.fixture
 def stage(
-    kind: Kind, engine: Engine, clock: Clock, request: pytest.FixtureRequest
+    real: Real | None, engine: Engine, clock: Clock, request: pytest.FixtureRequest
 ) -> Iterator[Stage]:
-    if kind == "memory":
+    if real is None:
         yield in_memory(engine, clock)
         return
-    real = _reach(request.getfixturevalue(kind))
     client = request.getfixturevalue("http_client")
     site = Site(
         engine=engine,

@@ -19,6 +19,7 @@ from tests.transfer.conftest import (  # noqa: F401 -- fixtures
     foreign,
     http_client,
     pytest_generate_tests,
+    real,
     site,
     stage,
 )

@@ -32,6 +32,7 @@ from tests.conftest import Clock
 from tests.laws.conftest import Count
 from tests.laws.integrity.damage import flipped
 from tests.laws.integrity.emptied import emptied, rebuilt
+from tests.transfer.conftest import Kind, Real, reach
 from tests.transfer.flow import Flow
 
 pytestmark = pytest.mark.foreign
@@ -95,6 +96,12 @@ class Story:
     gone: UUID
     child_of_gone: UUID
     open: UUID
+
+
+@pytest.fixture
+def real(kind: Kind, request: pytest.FixtureRequest) -> Real | None:
+    """Buckets of its own: a rebuild brings back whatever is in them."""
+    return None if kind == "memory" else reach(request.getfixturevalue(kind))
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from tests.transfer.conftest import (  # noqa: F401 -- fixtures are found by the
     foreign,
     http_client,
     postgresql_engine,
+    real,
     stage,
 )
 
