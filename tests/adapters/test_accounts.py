@@ -21,6 +21,7 @@ from hutch_api.ports.accounts import Access, AccountsApi, StoreAccounts
 from hutch_api.ports.objects import Credentials
 from tests.adapters.ready import Ready, set_up
 from tests.client.hostile import Said, saying
+from tests.relay import Answer, Relay, Request, running
 from tests.servers import StoreServer
 
 if TYPE_CHECKING:
@@ -205,6 +206,29 @@ def test_an_account_may_be_deleted_twice(accounts: StoreAccounts, prefix: str) -
     accounts.delete(credentials.key_id)
     accounts.delete(credentials.key_id)
     assert credentials.key_id not in set(accounts.key_ids())
+
+
+class Starting(Relay):
+    """A MinIO that does not find accounts yet when it is asked for the first time."""
+
+    asked = 0
+
+    def treat(self, request: Request) -> Answer | None:
+        if not request.path.endswith("/delete-service-account"):
+            return self.ask(request)
+        self.asked += 1
+        not_found = Answer(404, body=b'{"Code": "XMinioInvalidIAMCredentials"}')
+        return not_found if self.asked == 1 else self.ask(request)
+
+
+@pytest.mark.parametrize("store_server", ["minio"], indirect=True)
+def test_an_account_is_deleted_from_a_minio_that_has_just_started(
+    ready: Ready, account: Credentials, accounts: StoreAccounts
+) -> None:
+    with running(Starting(ready.place.endpoint)) as starting:
+        ready.accounts(endpoint=starting.url).delete(account.key_id)
+        assert starting.asked == 2
+    assert account.key_id not in accounts.key_ids()
 
 
 def test_a_key_in_use_is_refused_and_nothing_secret_is_told(

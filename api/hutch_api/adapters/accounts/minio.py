@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from hutch.contract.problems import StoreUnavailableError
 from hutch_api.adapters.accounts.minio_api import ask, open_admin
 from hutch_api.adapters.policies import account_policy
 from hutch_api.ports.accounts import Access
 from hutch_api.ports.objects import Credentials
 
 _GONE: Final = "XMinioInvalidIAMCredentials"
+_TRIES: Final = 2
 
 
 class MinioAccounts:
@@ -61,15 +63,23 @@ class MinioAccounts:
     def delete(self, key_id: str) -> None:
         """End an account; every URL that it signed and nobody used is dead.
 
+        A MinIO that has just started does not find an account that it has not read
+        yet, and may keep one that it read before this. It lists accounts only when
+        it has read them all, so that what is listed afterwards counts.
+
         Raises:
             StoreError: The store refused.
-            StoreUnavailableError: The store did not answer.
+            StoreUnavailableError: The store did not answer, or goes on listing it.
         """
-        ask(
-            "delete a store account",
-            lambda: self._admin.delete_service_account(key_id),
-            fine=_GONE,
-        )
+        for _ in range(_TRIES):
+            ask(
+                "delete a store account",
+                lambda: self._admin.delete_service_account(key_id),
+                fine=_GONE,
+            )
+            if all(account["accessKey"] != key_id for account in self._listed()):
+                return
+        raise StoreUnavailableError("the store goes on listing a deleted account")
 
     def key_ids(self) -> Iterator[str]:
         """List this instance's accounts.
@@ -78,13 +88,16 @@ class MinioAccounts:
             StoreError: The store refused.
             StoreUnavailableError: The store did not answer.
         """
+        for account in self._listed():
+            if account.get("name") == self._name:
+                yield account["accessKey"]
+
+    def _listed(self) -> list[dict[str, str]]:
         answer = ask(
             "list store accounts",
             lambda: self._admin.list_service_account(self._server.key_id),
         )
-        for account in json.loads(answer or "{}").get("accounts") or ():
-            if account.get("name") == self._name:
-                yield account["accessKey"]
+        return json.loads(answer or "{}").get("accounts") or []
 
 
 def account_name(instance: UUID) -> str:
