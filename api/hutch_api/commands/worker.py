@@ -1,5 +1,6 @@
 """Do what is due: go on with closes and deletions, end accounts, sweep, scrub."""
 
+import logging
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from datetime import timedelta
@@ -14,6 +15,7 @@ from hutch_api.services.upkeep import run_once
 from hutch_api.settings import Settings
 from hutch_api.worker.loop import beside, ending_on_signals, work
 
+_LOG: Final = logging.getLogger("hutch.worker")
 SCRUB_PAUSE: Final = timedelta(seconds=30)
 """Meanwhile the budget of the scrub grows."""
 
@@ -31,6 +33,7 @@ def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
     start_log()
     with ending_on_signals() as stop:  # from here on: a start may take a while
         site = readiness.open_ready(settings)
+        _LOG.info("at work")
         scrub = partial(
             scrub_once, site, budget=settings.worker_scrub, stop=stop.is_set
         )

@@ -77,28 +77,25 @@ class World:
     # Processes -----------------------------------------------------------------
 
     def start(self, role: Role) -> None:
-        """Start the store or the API, and wait until it answers, or a worker."""
+        """Start a process, and wait until it does its work."""
         if role == "store":
             self.store.start()
             return
-        words = {"api": "serve"}
+        log = self.home / f"{role}.log"
+        begun = _begun(log)
         process = self.zygote.start(
             "hutch-api",
-            words.get(role, role),
+            "serve" if role == "api" else role,
             environ=self.environ,
             where=self.home,
-            log=self.home / f"{role}.log",
+            log=log,
             role=role,
             steps=self.steps.path,
             clock=self.clock,
         )
         self.processes[role] = process
-        if role == "api":
-            wait_until(
-                lambda: process.has_ended() or self._answers(),
-                seconds=PATIENCE_S,
-                what="the API",
-            )
+        is_up = self._answers if role == "api" else lambda: _begun(log) > begun
+        self.until(lambda: process.has_ended() or is_up(), f"the {role}")
         assert not process.has_ended(), process.text()
 
     def kill(self, role: Role) -> None:
@@ -211,7 +208,7 @@ class World:
         return {path for row in rows for path in row.facts["removed_paths"]}
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until the worker has done something."""
+        """Wait until another process has done something."""
         wait_until(condition, seconds=PATIENCE_S, what=what)
 
     def outcomes(self, root: Path) -> Counter[str]:
@@ -291,6 +288,10 @@ class World:
         uploads = {p: self.site.objects.uploads(key_of(*p)) for p in paths}
         left = {p: u for p, u in uploads.items() if u}
         assert not left, left
+
+
+def _begun(log: Path) -> int:
+    return log.read_text().count("hutch.worker: at work") if log.exists() else 0
 
 
 def write(file: Path, size: int = 1_000) -> None:
