@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from tests.conftest import Clock
 from tests.laws.conftest import Count
 from tests.laws.model.walk import Walk
@@ -12,6 +14,7 @@ WALKS = {"memory": (20, 200), "seaweedfs": (5, 100), "minio": (3, 30)}
 """In CI and in a soak run; MinIO takes longer to make accounts."""
 
 
+@pytest.mark.timeout(20_000)
 def test_the_laws_hold_whatever_people_servers_and_late_requests_do(
     stage: Stage,
     clock: Clock,

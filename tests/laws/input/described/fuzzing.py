@@ -43,6 +43,8 @@ _FIELDS = {
     "after": "next",
 }
 """Which known values a field or a parameter may take, where its name does not say."""
+_WHICH = st.integers(0, 999)
+"""Which of them: what is drawn must not depend on how many are known by then."""
 
 
 def operations() -> list[Operation]:
@@ -114,9 +116,9 @@ def requests(draw: st.DrawFn, operation: Operation, known: Known) -> Request:
 def _use_known(draw: st.DrawFn, case: Request, known: Known) -> None:
     for place in (case.path_parameters, case.query):
         for name in place or {}:
-            values = known.of(name)
-            if values and draw(st.integers(0, 7)) > 0:
-                place[name] = draw(st.sampled_from(values))
+            use, which = draw(st.integers(0, 7)), draw(_WHICH)
+            if use and (values := known.of(name)):
+                place[name] = values[which % len(values)]
 
 
 def _bend(draw: st.DrawFn, case: Request, known: Known) -> None:
@@ -137,9 +139,10 @@ def _filled(draw: st.DrawFn, value: Any, known: Known, name: str = "") -> Any:
         return {n: _filled(draw, item, known, n) for n, item in value.items()}
     if isinstance(value, list):
         return [_filled(draw, item, known, name) for item in value]
-    values = known.of(name)
-    if isinstance(value, str) and values and draw(st.integers(0, 3)):
-        return draw(st.sampled_from(values))
+    if isinstance(value, str):
+        use, which = draw(st.integers(0, 3)), draw(_WHICH)
+        if use and (values := known.of(name)):
+            return values[which % len(values)]
     return value
 
 

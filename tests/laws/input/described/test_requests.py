@@ -143,6 +143,7 @@ def test_every_operation_answers_as_it_is_described(
     count("requests made from the OpenAPI document", len(world.statuses), "requests")
 
 
+@pytest.mark.timeout(20_000)
 @pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize("who", CALLERS)
 def test_what_one_answer_names_the_next_request_uses(
