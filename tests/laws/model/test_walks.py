@@ -10,7 +10,7 @@ from tests.laws.model.walk import Walk
 from tests.transfer.stage import Stage
 
 STEPS = 30
-WALKS = {"memory": (20, 200), "seaweedfs": (5, 100), "minio": (3, 30)}
+WALKS = {"memory": (20, 60), "seaweedfs": (5, 25), "minio": (3, 12)}
 """In CI and in a soak run; MinIO takes longer to make accounts."""
 
 
