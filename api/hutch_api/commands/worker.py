@@ -33,7 +33,6 @@ def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
     start_log()
     with ending_on_signals() as stop:  # from here on: a start may take a while
         site = readiness.open_ready(settings)
-        _LOG.info("at work")
         scrub = partial(
             scrub_once, site, budget=settings.worker_scrub, stop=stop.is_set
         )
@@ -42,6 +41,7 @@ def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
                 while not stop.is_set() and chore():
                     pass
         else:
+            _LOG.info("at work")
             with beside(scrub, pause=SCRUB_PAUSE, stop=stop):
                 work(partial(run_once, site), pause=settings.worker_pause, stop=stop)
     site.engine.dispose()
