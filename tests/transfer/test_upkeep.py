@@ -218,7 +218,7 @@ def test_a_version_that_cannot_be_deleted_does_not_stand_before_others(
         flow.push(ada, dataset, {"a": b"1"})
         flow.push(ada, dataset, {"a": b"2"}, force=True)
     assert not upkeep.delete_superseded(flow.site)
-    clock.move(timedelta(hours=2))
+    clock.move(timedelta(hours=3))
     with pytest.MonkeyPatch.context() as patch:
         failing(patch, "delete", both[0], StoreError("locked"))
         upkeep.delete_superseded(flow.site)
@@ -226,7 +226,7 @@ def test_a_version_that_cannot_be_deleted_does_not_stand_before_others(
     with flow.site.look() as work:
         left = work.session.exec(select(Superseded.dataset_id)).all()
     assert left == [both[0]]
-    clock.move(timedelta(hours=2))
+    clock.move(timedelta(hours=3))
     upkeep.delete_superseded(flow.site)
     assert len(list(flow.site.objects.versions(f"d/{both[0]}/"))) == 1
 
