@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pytest
 from awscrt import checksums
@@ -268,6 +269,24 @@ def test_a_clock_that_is_off_is_named(
 ) -> None:
     monkeypatch.setattr(signatures, "_SKEW", timedelta(0))
     assert found(target_of(ready), "clock")["clock"] is not None
+
+
+@pytest.mark.parametrize("store_server", ["seaweedfs"], indirect=True)
+@pytest.mark.parametrize(("minutes", "which"), [(10, "behind"), (-10, "ahead of")])
+def test_the_doctor_says_by_how_much_the_clocks_differ(
+    ready: Ready, monkeypatch: pytest.MonkeyPatch, minutes: int, which: str
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(minutes=minutes)
+
+    monkeypatch.setattr(signatures, "datetime", Wrong)
+    told = found(target_of(ready), "clock")["clock"]
+    assert told is not None
+    assert re.fullmatch(
+        rf"the store's clock is [56][0-9][0-9] s {which} this one", told
+    )
 
 
 def test_web_pages_of_others_are_a_warning(ready: Ready) -> None:

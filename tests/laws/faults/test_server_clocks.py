@@ -1,9 +1,8 @@
 """The clock of API and worker is ten minutes off the store's."""
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Self
 
 import botocore.auth
 import minio.time
@@ -11,9 +10,6 @@ import pytest
 from sqlalchemy import Engine
 
 from hutch.cli.exits import Exit
-from hutch_api.adapters.probe import Target, signatures
-from hutch_api.adapters.probe.bench import Bench
-from hutch_api.adapters.probe.checks import try_out
 from hutch_api.adapters.s3 import objects
 from tests.e2e.stage import tree, write
 from tests.laws.faults.hall import codes_of, opened, ready_of
@@ -60,41 +56,3 @@ def test_a_wrong_clock_of_the_server_loses_nothing_and_is_named(
             hall.require_kept(root, is_open=False)
             person.hutch("rm", "d", "--yes")
             hall.require_agreement()
-
-
-@pytest.mark.parametrize("store_server", ["seaweedfs"], indirect=True)
-@pytest.mark.parametrize(
-    ("off", "found"), [(TEN_MINUTES, "behind"), (-TEN_MINUTES, "ahead of")]
-)
-def test_the_doctor_says_by_how_much_the_clocks_differ(
-    store_server: StoreServer,
-    monkeypatch: pytest.MonkeyPatch,
-    off: timedelta,
-    found: str,
-) -> None:
-    class Wrong(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Self:
-            return super().now(tz) + off
-
-    monkeypatch.setattr(signatures, "datetime", Wrong)
-    [check] = [c for c in signatures.CHECKS if c.name == "clock"]
-    ready = ready_of(store_server)
-    bench = Bench(
-        Target(
-            place=ready.place,
-            api=ready.made.api,
-            server=ready.server,
-            reader=ready.reader,
-            public_url=ready.place.endpoint,
-            web_origin=None,
-        )
-    )
-    try:
-        told = try_out(check, bench).found
-    finally:
-        bench.close()
-    assert told is not None
-    assert re.fullmatch(
-        rf"the store's clock is [56][0-9][0-9] s {found} this one", told
-    )
