@@ -10,7 +10,12 @@ import pytest
 
 from hutch import Client, clone, connect
 from hutch.contract.wire.datasets import DatasetOut
-from hutch.errors import CorruptDataError, LocalChangesError, TransferError
+from hutch.errors import (
+    CorruptDataError,
+    LocalChangesError,
+    ServerAnswerError,
+    TransferError,
+)
 from hutch.transfer.checksums import Hasher
 from tests.client.hostile import Asked, Said, Script, saying
 from tests.client.live import read
@@ -107,7 +112,7 @@ def _client(script: Script) -> Client:
 )
 def test_a_path_that_leads_elsewhere_is_refused(tmp_path: Path, path: str) -> None:
     target = tmp_path / "target"
-    report = _clone([(path, b"evil"), ("good", b"good")], target)
+    report = _clone(sorted([(path, b"evil"), ("good", b"good")]), target)
     assert [(p.path, type(p.error)) for p in report.problems] == [
         (path, CorruptDataError)
     ]
@@ -121,11 +126,17 @@ def test_paths_that_differ_only_in_case_are_refused(tmp_path: Path) -> None:
     assert read(tmp_path / "t") == {"A": b"1"}
 
 
-@pytest.mark.parametrize("order", [["a", "a/b"], ["a/b", "a"]])
-def test_a_file_is_no_directory_as_well(tmp_path: Path, order: list[str]) -> None:
-    report = _clone([(path, b"x") for path in order], tmp_path / "t")
+def test_a_file_is_no_directory_as_well(tmp_path: Path) -> None:
+    report = _clone([(path, b"x") for path in ("a", "a/b")], tmp_path / "t")
     assert report.fetched == 1
     assert [type(p.error) for p in report.problems] == [LocalChangesError]
+
+
+@pytest.mark.parametrize("order", [["b", "a"], ["a", "a"]])
+def test_a_list_out_of_order_is_not_believed(tmp_path: Path, order: list[str]) -> None:
+    # Beside the files here, one that comes too late would be taken for gone.
+    with pytest.raises(ServerAnswerError, match="not in order"):
+        _clone([(path, b"x") for path in order], tmp_path / "t")
 
 
 def test_other_bytes_than_promised_do_not_get_a_name(tmp_path: Path) -> None:

@@ -60,7 +60,8 @@ def test_every_difference_is_named(anna: Client, workdir: Workdir) -> None:
 def test_bytes_that_rot_unseen_are_corrupt(anna: Client, workdir: Workdir) -> None:
     write(workdir.root, {"a": b"x"})
     with open_journal(workdir) as journal:  # as if the disk had done it by itself
-        entry = journal.entries()["a"]
+        entry = journal.entry("a")
+        assert entry is not None
         stamp = type(entry.stamp)
         stat = (workdir.root / "a").stat()
         journal.record([entry.renewed(stamp.of(stat), now_ns=2**62)])

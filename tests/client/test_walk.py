@@ -1,5 +1,6 @@
 """Walking a directory, and what has changed in it."""
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,8 +13,8 @@ from hypothesis import strategies as st
 from hutch.contract.paths import MAX_DEPTH
 from hutch.errors import UnreadableFileError, UnsupportedFileError
 from hutch.workdir.journal import Entry
-from hutch.workdir.status import survey
-from hutch.workdir.walk import Fault, Found, Stamp, walk
+from hutch.workdir.status import Sight, deleted, survey
+from hutch.workdir.walk import Fault, Found, Stamp, look, walk
 
 SEGMENT = st.text(st.sampled_from("ab-.0zé~"), min_size=1, max_size=3).filter(
     lambda s: s.strip(".")
@@ -116,45 +117,92 @@ def _stamp(path: Path) -> Stamp:
     return Stamp.of(path.stat())
 
 
+def _sights(root: Path, *entries: Entry, checksum: bool = False) -> list[Sight]:
+    seen = survey(root, entries, checksum=checksum)
+    return [sight for sight in seen if isinstance(sight, Sight)]
+
+
 def test_an_old_file_with_the_same_stamp_is_trusted(tmp_path: Path) -> None:
     _make(tmp_path, ["a"])
     entry = _entry("a", _stamp(tmp_path / "a"), later_ns=2_000_000_001)
-    assert survey(tmp_path, {"a": entry}).same == [entry]
+    (sight,) = _sights(tmp_path, entry)
+    assert (sight.entry, sight.is_same, sight.is_renewed) == (entry, True, False)
 
 
 def test_a_file_as_young_as_its_entry_is_read_again(tmp_path: Path) -> None:
     _make(tmp_path, ["a"])
     entry = _entry("a", _stamp(tmp_path / "a"), later_ns=2_000_000_000)
-    seen = survey(tmp_path, {"a": entry})
-    assert [found.path for found, _ in seen.changed] == ["a"]
+    (sight,) = _sights(tmp_path, entry)
+    assert not sight.is_same
 
 
 def test_checksum_reads_what_would_be_trusted(tmp_path: Path) -> None:
     _make(tmp_path, ["a"])
     entry = _entry("a", _stamp(tmp_path / "a"), later_ns=10**12)
-    seen = survey(tmp_path, {"a": entry}, checksum=True)
-    assert [found.path for found, _ in seen.changed] == ["a"]
+    (sight,) = _sights(tmp_path, entry, checksum=True)
+    assert not sight.is_same
 
 
 def test_another_inode_is_read_again(tmp_path: Path) -> None:
     _make(tmp_path, ["a"])
     stamp = _stamp(tmp_path / "a")
     other = Stamp(stamp.size, stamp.mtime_ns, stamp.ctime_ns, stamp.inode + 1)
-    seen = survey(tmp_path, {"a": _entry("a", other, later_ns=10**12)})
-    assert [found.path for found, _ in seen.changed] == ["a"]
+    (sight,) = _sights(tmp_path, _entry("a", other, later_ns=10**12))
+    assert not sight.is_same
+
+
+def test_what_was_read_again_and_is_the_same_gets_its_new_stamp(tmp_path: Path) -> None:
+    _make(tmp_path, ["a"])
+    empty = hashlib.sha256().hexdigest()
+    entry = _entry("a", Stamp(0, 0, 0, 0), later_ns=0, sha256=empty)
+    (sight,) = _sights(tmp_path, entry)
+    assert (sight.is_same, sight.is_renewed) == (True, True)
+    assert sight.entry is not None
+    assert sight.entry.stamp == _stamp(tmp_path / "a")
 
 
 def test_what_lies_below_a_fault_is_not_taken_for_deleted(tmp_path: Path) -> None:
     (tmp_path / "d").symlink_to(tmp_path)
+    _make(tmp_path, ["d-x"])
     stamp = Stamp(0, 0, 0, 0)
-    entries = {p: _entry(p, stamp, later_ns=0) for p in ("d", "d/a", "gone")}
-    assert [e.path for e in survey(tmp_path, entries).deleted] == ["gone"]
+    entries = [_entry(p, stamp, later_ns=0) for p in ("d", "d.gone", "d/a", "gone")]
+    assert [s.path for s in _sights(tmp_path, *entries) if s.found is None] == [
+        "d.gone",
+        "gone",
+    ]
+    assert [e.path for e in deleted(tmp_path, entries)] == ["d.gone", "gone"]
 
 
 def test_nothing_is_deleted_if_the_directory_itself_cannot_be_read(
     tmp_path: Path,
 ) -> None:
     stamp = Stamp(0, 0, 0, 0)
-    seen = survey(tmp_path / "none", {"a": _entry("a", stamp, later_ns=0)})
-    assert seen.deleted == []
-    assert [f.path for f in seen.faults] == ["."]
+    entries = [_entry(path, stamp, later_ns=0) for path in ("-a", "a")]
+    (fault,) = survey(tmp_path / "none", entries)
+    assert isinstance(fault, Fault)
+    assert fault.path == "."
+
+
+@given(PATHS, PATHS)
+def test_a_survey_knows_each_path_of_either_side(
+    here: list[str], known: list[str]
+) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        made = set(_make(root, here))
+        entries = [_entry(p, Stamp(1, 0, 0, 0), later_ns=0) for p in sorted(known)]
+        seen = _sights(root, *entries)
+    assert [s.path for s in seen] == sorted(made | set(known))
+    assert {s.path for s in seen if s.found} == made
+    assert {s.path for s in seen if s.entry} == set(known)
+
+
+def test_one_file_is_looked_at_as_a_walk_finds_it(tmp_path: Path) -> None:
+    _make(tmp_path, ["d/a", "f"])
+    (tmp_path / "link").symlink_to(tmp_path / "d")
+    for item in walk(tmp_path):
+        seen = look(tmp_path, item.path)
+        assert type(seen) is type(item)
+        assert seen == item or isinstance(item, Fault)
+    # What is reached through a link is not in the directory, nor is a directory a file.
+    assert [look(tmp_path, p) for p in ("link/a", "d", "none", "f/x")] == [None] * 4

@@ -19,6 +19,7 @@ from hutch.errors import (
     WorkdirBusyError,
     WorkdirError,
 )
+from hutch.workdir import journal as journals
 from hutch.workdir.directory import (
     Workdir,
     find_workdir,
@@ -90,8 +91,8 @@ def test_another_process_holds_the_lock(workdir: Workdir) -> None:
             pass
 
 
-def test_the_journal_keeps_what_it_was_told(workdir: Workdir) -> None:
-    entries = [
+def _entries(*paths: str) -> list[Entry]:
+    return [
         Entry(
             path=path,
             stamp=STAMP,
@@ -100,8 +101,23 @@ def test_the_journal_keeps_what_it_was_told(workdir: Workdir) -> None:
             version="v1",
             recorded_ns=2**62,
         )
-        for path in ("b", "a/x", "a-x", "ü", "Z")
+        for path in paths
     ]
+
+
+@pytest.mark.parametrize("page", [1, 2, 5, 6])
+def test_the_journal_is_read_in_order_and_page_by_page(
+    workdir: Workdir, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(journals, "PAGE", page)
+    with open_journal(workdir) as journal:
+        journal.record(_entries("b", "a/x", "a-x", "ü", "Z"))
+        paths = [entry.path for entry in journal.entries()]
+    assert paths == ["Z", "a-x", "a/x", "b", "ü"]
+
+
+def test_the_journal_keeps_what_it_was_told(workdir: Workdir) -> None:
+    entries = _entries("b", "Z")
     push, intent = uuid4(), uuid4()
     upload = Upload(path="b", push=push, intent=intent, stamp=STAMP)
     with open_journal(workdir) as journal:
@@ -113,12 +129,11 @@ def test_the_journal_keeps_what_it_was_told(workdir: Workdir) -> None:
         assert journal.uploads() == {"b": upload}
         assert journal.parts(intent) == {2: ('"e"', "c")}
         journal.record(entries)
-        assert list(journal.entries()) == ["Z", "a-x", "a/x", "b", "ü"]
-        assert journal.entries()["b"] == entries[0]
+        assert journal.entry("b") == entries[0]
         assert journal.uploads() == {}
         assert journal.parts(intent) == {}
         journal.forget(["b"])
-        assert "b" not in journal.entries()
+        assert journal.entry("b") is None
 
 
 def test_a_new_push_forgets_the_uploads_of_the_old(workdir: Workdir) -> None:

@@ -4,8 +4,9 @@ Events come from several threads, one at a time: a listener needs no lock.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from hutch.contract.problems import HutchError
 
@@ -46,6 +47,30 @@ class Settled:
 
 Event = Planned | Moved | Settled
 Tell = Callable[[Event], None]
+
+
+T = TypeVar("T")
+PLAN_AT: Final = 500
+"""Files that are told of together: an event for each would cost more than it says."""
+
+
+def planned(items: Iterable[T], size: Callable[[T], int], tell: Tell) -> Iterator[T]:
+    """Tell of work as it becomes known, and hand it on.
+
+    Args:
+        items: One for each file.
+        size: Tells its bytes.
+        tell: Is told of some files at a time.
+    """
+    files = total = 0
+    for item in items:
+        files, total = files + 1, total + size(item)
+        if files >= PLAN_AT:
+            tell(Planned(files, total))
+            files = total = 0
+        yield item
+    if files:
+        tell(Planned(files, total))
 
 
 def ignore(_event: Event) -> None:

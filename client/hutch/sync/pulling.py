@@ -11,9 +11,14 @@ from hutch.contract.paths import WORKDIR, PathError, ancestors, fold, parse
 from hutch.contract.problems import FileChangedError, HutchError
 from hutch.contract.wire.datasets import DatasetOut
 from hutch.contract.wire.transfer import FileOut
-from hutch.errors import CorruptDataError, LocalChangesError, WorkdirError
+from hutch.errors import (
+    CorruptDataError,
+    LocalChangesError,
+    ServerAnswerError,
+    WorkdirError,
+)
 from hutch.models import Problem, PullReport
-from hutch.progress import Moved, Planned, Settled, Tell, ignore, one_by_one
+from hutch.progress import Moved, Settled, Tell, ignore, one_by_one, planned
 from hutch.transfer import downloads, pipeline
 from hutch.transfer.downloads import Arrival, Fetcher, Incoming, Placement, entry_of
 from hutch.workdir.directory import (
@@ -25,10 +30,11 @@ from hutch.workdir.directory import (
     write_config,
 )
 from hutch.workdir.journal import Entry, Journal, open_journal
+from hutch.workdir.pairs import paired
 from hutch.workdir.patterns import chooser
-from hutch.workdir.status import read_sha256, survey
+from hutch.workdir.status import Sight, read_sha256, survey
 from hutch.workdir.tree import Tree, unwritable
-from hutch.workdir.walk import Found
+from hutch.workdir.walk import Fault, Found
 
 ROUNDS: Final = 3
 """What others replace during the fetch is listed again; somebody who never stops
@@ -143,21 +149,6 @@ def _prepare(
 
 
 @dataclass(slots=True)
-class _Local:
-    """The files here, by path."""
-
-    entries: dict[str, Entry]
-    same: dict[str, Entry]
-    changed: dict[str, Found]
-    new: dict[str, Found]
-    faults: set[str]
-
-    def is_blocked(self, path: str) -> bool:
-        """Tell whether something that is no file takes the path's place."""
-        return path in self.faults or not self.faults.isdisjoint(ancestors(path))
-
-
-@dataclass(slots=True)
 class _Pull:
     workdir: Workdir
     journal: Journal
@@ -171,15 +162,13 @@ class _Pull:
     unchanged: int = 0
     absent: list[str] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
-    replaced: list[Arrival] = field(default_factory=list)
+    again: list[Arrival] = field(default_factory=list)
 
     def run(self) -> PullReport:
         for chance in range(1, ROUNDS + 1):
-            self._round()
-            if not self.replaced or chance == ROUNDS:
+            self._round(first=chance == 1, last=chance == ROUNDS)
+            if not self.again:
                 break
-        for arrival in self.replaced:
-            self._settle(arrival)
         files = self.fetcher.client.files
         last = files.page(self.workdir.dataset, limit=1)
         self.fetcher.revisions.add(last.revision)
@@ -193,56 +182,80 @@ class _Pull:
             moved=len(self.fetcher.revisions) > 1,
         )
 
-    def _round(self) -> None:
-        """Compare everything and fetch what differs."""
+    def _round(self, *, first: bool, last: bool) -> None:
+        """Go through both sides and fetch what differs."""
         self.unchanged, self.absent, self.problems = -self.fetched, [], []
-        retried = {a.item.path for a in self.replaced}
-        self.replaced = []
-        local = self._look()
-        wanted: list[Incoming] = []
-        seen: set[str] = set()
-        for file in self._remote(local):
-            seen.add(file.path)
-            item = self._decide(file, local)
-            if item is not None:
-                wanted.append(item)
-        self._remove(e for path, e in local.entries.items() if path not in seen)
-        if wanted:
-            fresh = [i for i in wanted if i.path not in retried]
-            self.tell(Planned(len(fresh), sum(i.file.size for i in fresh)))
+        self.again = []
+        work = planned(
+            self._wanted(), lambda i: i.file.size, self.tell if first else ignore
+        )
+        with pipeline.ahead(work) as wanted:
             pipeline.run(
-                pipeline.batches(wanted, lambda i: i.file.size),
+                pipeline.batches(
+                    wanted, lambda i: i.file.size, first_files=pipeline.FIRST_FILES
+                ),
                 Placement(self.fetcher, self.tree, self.journal).drive,
-                take=self._take,
+                take=self._settle_all if last else self._take,
                 stop=self.fetcher.stop,
             )
+        self.tree.prune()
 
-    def _look(self) -> _Local:
-        entries = self.journal.entries()
-        seen = survey(self.workdir.root, entries)
-        self.journal.record(seen.renewed)
-        return _Local(
-            entries=entries,
-            same={e.path: e for e in seen.same},
-            changed={f.path: f for f, _ in seen.changed},
-            new={f.path: f for f in seen.new},
-            faults={f.path for f in seen.faults},
-        )
+    def _wanted(self) -> Iterator[Incoming]:
+        """Choose what to fetch, and remove here what is gone in the dataset."""
+        chosen = chooser(self.workdir.config.include)
+        blocked: set[str] = set()
+        for file, seen in paired(self._remote(), self._here()):
+            if isinstance(seen, Fault):
+                blocked.add(seen.path)
+            if file is None:
+                if isinstance(seen, Sight) and seen.entry is not None:
+                    self._remove(seen.entry)
+                continue
+            sight = seen if isinstance(seen, Sight) else Sight(file.path)
+            # What was pushed from here belongs here, whatever the clone was limited to.
+            if sight.entry is None and not chosen(file.path):
+                continue
+            if not blocked.isdisjoint([file.path, *ancestors(file.path)]):
+                self._conflict(file.path, "something that is no file is in its place")
+                continue
+            item = self._decide(file, sight)
+            if item is not None:
+                yield item
 
-    def _remote(self, local: _Local) -> Iterator[FileOut]:
+    def _here(self) -> Iterator[Sight | Fault]:
+        """Look at the files here, noting those that had to be read to tell."""
+        renewed: list[Entry] = []
+        for seen in survey(self.workdir.root, self.journal.entries()):
+            if isinstance(seen, Sight) and seen.is_renewed and seen.entry is not None:
+                renewed.append(seen.entry)
+            if len(renewed) >= downloads.RECORD_AT:
+                self.journal.record(renewed)
+                renewed = []
+            yield seen
+        self.journal.record(renewed)
+
+    def _remote(self) -> Iterator[FileOut]:
         """List the files of the dataset that may be written here.
 
         A server may lie: a path that leads elsewhere, or onto another file on a disk
-        that ignores case, is refused here as it is at push. What was pushed from here
-        belongs here, whatever the clone was limited to.
+        that ignores case, is refused here as it is at push.
         """
-        chosen = chooser(self.workdir.config.include)
-        folds: set[str] = set()
+        folds: set[int] = set()
+        before: str | None = None
         for page in self.fetcher.client.files.pages(self.workdir.dataset):
             self.fetcher.revisions.add(page.revision)
             for file in page.items:
+                if (
+                    before is not None and file.path <= before
+                ):  # beside ours it would be taken for gone
+                    raise ServerAnswerError(
+                        f"The server named {file.path!r} after {before!r}: its list "
+                        "is not in order."
+                    )
+                before = file.path
                 try:
-                    folded = fold(parse(file.path))
+                    # Its hash: a million of them take less than their texts would.
+                    folded = hash(fold(parse(file.path)))
                 except PathError as e:
                     self._refuse(file.path, f"{e}; it is not written")
                     continue
@@ -254,37 +267,30 @@ class _Pull:
                     )
                     continue
                 folds.add(folded)
-                if file.path in local.entries or chosen(file.path):
-                    yield file
+                yield file
 
     def _refuse(self, path: str, reason: str) -> None:
         error = CorruptDataError(f"The server named a file that cannot be: {reason}.")
         self.problems.append(Problem(path, error))
 
-    def _decide(self, file: FileOut, local: _Local) -> Incoming | None:
+    def _decide(self, file: FileOut, sight: Sight) -> Incoming | None:
         """Choose what to do with a file; None means that there is nothing to fetch."""
-        path = parse(file.path)
-        entry = local.entries.get(path)
-        mine = local.changed.get(path) or local.new.get(path)
-        if local.is_blocked(path):
-            self._conflict(path, "something that is no file is in its place here")
-            return None
+        path, entry, mine = parse(file.path), sight.entry, sight.found
         if entry is not None and entry.version == file.version:
-            if path in local.same or mine is not None:
+            if mine is not None:
                 self.unchanged += 1
                 return None
             if not self.restore:
                 self.absent.append(path)
                 return None
             return Incoming(path, file)
-        if mine is not None:
-            if self._is_equal(file, mine):
-                self.unchanged += 1
-            else:
-                self._conflict(path, "it was changed here as well as in the dataset")
-            return None
-        same = local.same.get(path)
-        return Incoming(path, file, same.stamp if same else None)
+        if mine is None or sight.is_same:
+            return Incoming(path, file, mine.stamp if mine else None)
+        if self._is_equal(file, mine):
+            self.unchanged += 1
+        else:
+            self._conflict(path, "it was changed here as well as in the dataset")
+        return None
 
     def _is_equal(self, file: FileOut, mine: Found) -> bool:
         """Take a local file for synchronised if it holds what the dataset holds."""
@@ -299,25 +305,20 @@ class _Pull:
         self.journal.record([entry_of(file, mine.stamp, now_ns=now_ns)])
         return True
 
-    def _remove(self, gone: Iterable[Entry]) -> None:
+    def _remove(self, entry: Entry) -> None:
         """Remove here what is gone in the dataset, if it was not changed here."""
-        forgotten = []
-        for entry in gone:
-            try:
-                self.tree.remove(entry.path, expected=entry.stamp)
-                self.removed += 1
-            except FileNotFoundError:
-                pass
-            except LocalChangesError:
-                self._conflict(
-                    entry.path, "it is gone in the dataset, but changed here"
-                )
-                continue
-            except OSError as e:
-                self.problems.append(Problem(entry.path, unwritable(entry.path, e)))
-                continue
-            forgotten.append(entry.path)
-        self.journal.forget(forgotten)
+        try:
+            self.tree.remove(entry.path, expected=entry.stamp)
+            self.removed += 1
+        except FileNotFoundError:
+            pass
+        except LocalChangesError:
+            self._conflict(entry.path, "it is gone in the dataset, but changed here")
+            return
+        except OSError as e:
+            self.problems.append(Problem(entry.path, unwritable(entry.path, e)))
+            return
+        self.journal.forget([entry.path])
 
     def _conflict(self, path: str, reason: str) -> None:
         error = LocalChangesError(
@@ -328,11 +329,20 @@ class _Pull:
         self.problems.append(Problem(path, error))
 
     def _take(self, arrivals: Iterable[Arrival]) -> None:
+        """Settle what arrived, or failed for good.
+
+        What others replaced is listed again; a file that met a directory may find
+        its place free once all that is gone in the dataset was removed.
+        """
         for arrival in arrivals:
-            if isinstance(arrival.error, FileChangedError):
-                self.replaced.append(arrival)
+            if isinstance(arrival.error, FileChangedError | LocalChangesError):
+                self.again.append(arrival)
             else:
                 self._settle(arrival)
+
+    def _settle_all(self, arrivals: Iterable[Arrival]) -> None:
+        for arrival in arrivals:
+            self._settle(arrival)
 
     def _settle(self, arrival: Arrival) -> None:
         path = arrival.item.path

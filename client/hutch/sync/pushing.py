@@ -2,10 +2,9 @@
 
 import os
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from hutch.client import Client
@@ -19,25 +18,26 @@ from hutch.contract.problems import (
 from hutch.contract.wire.transfer import FileRef
 from hutch.errors import FileChangingError
 from hutch.models import Problem, PushReport
-from hutch.progress import Moved, Planned, Settled, Tell, ignore, one_by_one
+from hutch.progress import Moved, Planned, Settled, Tell, ignore, one_by_one, planned
 from hutch.transfer import pipeline
 from hutch.transfer.engine import Engine, Outcome, Outgoing
 from hutch.transfer.session import Session
 from hutch.transfer.uploads import drive
 from hutch.workdir.directory import Workdir, locked
 from hutch.workdir.journal import Entry, Journal, Upload, open_journal
-from hutch.workdir.status import Survey, survey
-from hutch.workdir.walk import Found, Stamp
+from hutch.workdir.status import Sight, deleted, survey, survey_paths
+from hutch.workdir.walk import Fault, Found, Stamp, look
 
-ROUNDS: Final = 2
-"""What may go well a moment later gets one more chance, after all the others: a file
-that changes, one that somebody else is just pushing, an upload that was ended."""
+RECORD_AT: Final = 1_000
+"""Entries that are noted together."""
 _AGAIN: Final = (
     FileChangingError,
     PathBusyError,
     UploadGoneError,
     UploadIncompleteError,
 )
+"""What may go well a moment later gets one more chance, after all the others: a file
+that changes, one that somebody else is just pushing, an upload that was ended."""
 
 
 def push(
@@ -70,84 +70,157 @@ def push(
         HutchError: Whatever stops the push as a whole.
         KeyboardInterrupt: On Ctrl-C, after the transfers have stopped.
     """
+    with _working(workdir, client, force=force, jobs=jobs, tell=tell) as work:
+        # First of all: a directory may take the place of a file that is gone.
+        if delete:
+            work.remove(deleted(workdir.root, work.journal.entries()))
+        seen = survey(workdir.root, work.journal.entries(), checksum=checksum)
+        report = work.run(seen)
+    return replace(report, kept=()) if delete else report
+
+
+def push_paths(
+    workdir: Workdir,
+    client: Client,
+    paths: Iterable[str],
+    *,
+    force: bool = False,
+    jobs: int | None = None,
+    tell: Tell = ignore,
+) -> PushReport:
+    """Send some files of a working directory, without walking it.
+
+    Args:
+        workdir: The working directory.
+        client: Logged in to the server of the working directory.
+        paths: Relative paths; what is gone or as the dataset has it is left out.
+        force: As for ``push``.
+        jobs: As for ``push``.
+        tell: As for ``push``.
+
+    Raises:
+        HutchError: As ``push``.
+        KeyboardInterrupt: As ``push``.
+    """
+    with _working(workdir, client, force=force, jobs=jobs, tell=tell) as work:
+        seen = survey_paths(workdir.root, work.journal, sorted(set(paths)))
+        return work.run(seen)
+
+
+@contextmanager
+def _working(
+    workdir: Workdir, client: Client, *, force: bool, jobs: int | None, tell: Tell
+) -> Iterator["_Push"]:
+    started_ns = time.time_ns()
+    told = one_by_one(tell)
     with locked(workdir), open_journal(workdir) as journal:
-        session = Session(client, workdir.dataset, journal, force=force)
-        work = _Push(workdir.root, journal, session, one_by_one(tell))
-        return work.run(delete=delete, checksum=checksum, jobs=jobs)
+        engine = Engine.start(
+            workdir.root,
+            Session(client, workdir.dataset, journal, force=force),
+            journal,
+            moved=lambda path, count: told(Moved(path, count)),
+            jobs=jobs,
+            started_ns=started_ns,
+        )
+        try:
+            work = _Push(engine, told)
+            work.end_orphans()
+            yield work
+        finally:
+            engine.close()
 
 
 @dataclass(slots=True)
 class _Push:
-    root: Path
-    journal: Journal
-    session: Session
+    engine: Engine
     tell: Tell
     sent: int = 0
     bytes: int = 0
-    equal: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    kept: list[str] = field(default_factory=list)
     again: list[Outcome] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
-    def run(self, *, delete: bool, checksum: bool, jobs: int | None) -> PushReport:
-        started_ns = time.time_ns()
-        seen = survey(self.root, self.journal.entries(), checksum=checksum)
-        self.journal.record(seen.renewed)
-        self.problems += [Problem(f.path, f.error) for f in seen.faults]
-        self._end(self._orphaned(seen))
-        # Deletions first: a directory may take the place of a file that is gone.
-        removed = self._remove(seen.deleted) if delete else 0
-        items = _outgoing(seen)
-        if items:
-            self.tell(Planned(len(items), sum(i.found.stamp.size for i in items)))
-            self._send(items, jobs=jobs, started_ns=started_ns)
+    @property
+    def journal(self) -> Journal:
+        """What the working directory remembers."""
+        return self.engine.journal
+
+    def run(self, seen: Iterable[Sight | Fault]) -> PushReport:
+        """Send what is new or changed among what was seen."""
+        work = planned(
+            self._outgoing(seen), lambda item: item.found.stamp.size, self.tell
+        )
+        with pipeline.ahead(work) as items:
+            self._send(items, take=self._take)
+        self._send(self._anew(), take=self._take_last)
+        self._abandon()
         return PushReport(
             sent=self.sent,
             bytes=self.bytes,
-            removed=removed,
-            kept=() if delete else tuple(e.path for e in seen.deleted),
-            unchanged=len(seen.same) + self.equal,
+            removed=self.removed,
+            kept=tuple(self.kept),
+            unchanged=self.unchanged,
             problems=tuple(self.problems),
         )
 
-    def _remove(self, entries: Sequence[Entry]) -> int:
-        removed = 0
+    def _outgoing(self, seen: Iterable[Sight | Fault]) -> Iterator[Outgoing]:
+        """Choose what is to be sent, and note the rest."""
+        renewed: list[Entry] = []
+        for sight in seen:
+            match sight:
+                case Fault(path=path, error=error):
+                    self.problems.append(Problem(path, error))
+                case Sight(is_same=True, entry=entry):
+                    self.unchanged += 1
+                    if sight.is_renewed and entry is not None:
+                        renewed.append(entry)
+                case Sight(found=None):
+                    self.kept.append(sight.path)
+                case Sight(found=Found() as found, entry=entry):
+                    yield Outgoing(found, entry.version if entry else None)
+            if len(renewed) >= RECORD_AT:
+                self.journal.record(renewed)
+                renewed = []
+        self.journal.record(renewed)
+
+    def end_orphans(self) -> None:
+        """End uploads of an earlier run whose files are gone.
+
+        They would hold their paths, where a directory may be by now, and the close.
+        """
+        uploads = self.journal.uploads().values()
+        self._end([u for u in uploads if look(self.engine.root, u.path) is None])
+
+    def remove(self, entries: Iterable[Entry]) -> None:
+        """Take files out of the dataset."""
         for batch in pipeline.batches(entries, lambda _e: 0):
-            answer = self.session.remove(
+            answer = self.engine.session.remove(
                 [FileRef(path=e.path, version=e.version) for e in batch]
             )
             gone = [f.path for f in answer.files if f.problem is None]
             self.journal.forget(gone)
-            removed += len(gone)
+            self.removed += len(gone)
             self.problems += [
                 Problem(f.path, from_problem(f.problem))
                 for f in answer.files
                 if f.problem is not None
             ]
-        return removed
 
     def _send(
-        self, items: Sequence[Outgoing], *, jobs: int | None, started_ns: int
+        self, items: Iterable[Outgoing], *, take: Callable[[Iterable[Outcome]], None]
     ) -> None:
-        engine = Engine.start(
-            self.root,
-            self.session,
-            self.journal,
-            moved=lambda path, count: self.tell(Moved(path, count)),
-            jobs=jobs,
-            started_ns=started_ns,
+        pipeline.run(
+            pipeline.batches(
+                items,
+                lambda i: i.found.stamp.size,
+                first_files=pipeline.FIRST_FILES,
+            ),
+            lambda batch: drive(self.engine, batch),
+            take=take,
+            stop=self.engine.stop,
         )
-        try:
-            for chance in range(1, ROUNDS + 1):
-                pipeline.run(
-                    pipeline.batches(items, lambda i: i.found.stamp.size),
-                    lambda batch: drive(engine, batch),
-                    take=self._take if chance < ROUNDS else self._take_last,
-                    stop=engine.stop,
-                )
-                items = self._anew()
-        finally:
-            engine.close()
-        self._abandon()
 
     def _take(self, outcomes: Iterable[Outcome]) -> None:
         for outcome in outcomes:
@@ -165,36 +238,23 @@ class _Push:
         if outcome.error is not None:
             self.problems.append(Problem(found.path, outcome.error))
         elif outcome.equal:
-            self.equal += 1
+            self.unchanged += 1
         else:
             self.sent += 1
             self.bytes += found.stamp.size
         self.tell(Settled(found.path, outcome.error))
 
-    def _anew(self) -> list[Outgoing]:
+    def _anew(self) -> Iterator[Outgoing]:
         """Look again at the files that get another chance."""
-        items = []
         for outcome in self.again:
             found = outcome.item.found
             try:
-                stamp = Stamp.of(os.lstat(self.root / found.path))
+                stamp = Stamp.of(os.lstat(self.engine.root / found.path))
             except OSError:
                 self._settle(outcome)
             else:
                 self.tell(Planned(0, stamp.size - found.stamp.size))
-                items.append(Outgoing(Found(found.path, stamp), outcome.item.base))
-        self.again = []
-        return items
-
-    def _orphaned(self, seen: Survey) -> list[Upload]:
-        """List uploads of an earlier run whose files are gone.
-
-        They would hold their paths, where a directory may be by now, and the close.
-        """
-        here = {found.path for found in seen.new}
-        here |= {found.path for found, _ in seen.changed}
-        here |= {fault.path for fault in seen.faults}
-        return [u for u in self.journal.uploads().values() if u.path not in here]
+                yield Outgoing(Found(found.path, stamp), outcome.item.base)
 
     def _abandon(self) -> None:
         """End the uploads of files that keep changing: they would block the close."""
@@ -208,12 +268,5 @@ class _Push:
             intents = [u.intent for u in uploads if u.push == one]
             for batch in pipeline.batches(intents, lambda _i: 0):
                 with suppress(HutchError):  # the server ends them after a while
-                    self.session.abort(one, batch)
+                    self.engine.session.abort(one, batch)
         self.journal.end_uploads(u.path for u in uploads)
-
-
-def _outgoing(seen: Survey) -> list[Outgoing]:
-    """List what is to be sent, in the order of the paths' bytes."""
-    items = [Outgoing(found, None) for found in seen.new]
-    items += [Outgoing(found, entry.version) for found, entry in seen.changed]
-    return sorted(items, key=lambda item: item.found.path.encode())

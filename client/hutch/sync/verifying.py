@@ -1,7 +1,7 @@
 """``verify``: recompute what the dataset says of itself."""
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
@@ -11,13 +11,22 @@ from hutch.contract.wire.datasets import DatasetOut, State
 from hutch.contract.wire.transfer import Confirmation, ConfirmationsIn, FileOut
 from hutch.errors import CorruptDataError, LocalChangesError
 from hutch.models import Problem, VerifyReport
-from hutch.progress import Moved, Planned, Settled, Tell, ignore, one_by_one
+from hutch.progress import (
+    Moved,
+    Planned,
+    Settled,
+    Tell,
+    ignore,
+    one_by_one,
+    planned,
+)
 from hutch.transfer import downloads, pipeline
 from hutch.transfer.downloads import Fetcher, hash_file
 from hutch.transfer.engine import HASHERS
 from hutch.transfer.source import hash_whole
 from hutch.workdir.directory import Workdir
-from hutch.workdir.journal import Entry, open_journal
+from hutch.workdir.journal import Journal, open_journal
+from hutch.workdir.pairs import paired
 from hutch.workdir.patterns import chooser
 from hutch.workdir.walk import Found, walk
 
@@ -36,46 +45,63 @@ def verify_workdir(
     Raises:
         HutchError: Whatever stops it as a whole.
     """
-    with open_journal(workdir) as journal:
-        entries = journal.entries()
-    chosen = chooser(workdir.config.include)
-    here = {i.path: i for i in walk(workdir.root) if isinstance(i, Found)}
-    pairs: list[tuple[FileOut, Found]] = []
-    problems: list[Problem] = []
-    for file in client.files.iterate(workdir.dataset):
-        found = here.pop(file.path, None)
-        if found is not None:
-            pairs.append((file, found))
-        elif chosen(file.path):
-            problems.append(_differs(file.path, "is in the dataset, but not here"))
-    problems += [_differs(p, "is here, but not in the dataset") for p in here]
-    check = _LocalCheck(workdir, entries, one_by_one(tell))
-    check.tell(Planned(len(pairs), sum(f.stamp.size for _, f in pairs)))
-    with ThreadPoolExecutor(jobs or HASHERS) as pool:
-        try:
-            futures = [pool.submit(check.compare, *pair) for pair in pairs]
-            for future in as_completed(futures):
-                problem = future.result()
-                problems += [problem] if problem else []
-        except BaseException:
-            check.stopped.set()
-            raise
+    with (
+        open_journal(workdir) as journal,
+        ThreadPoolExecutor(jobs or HASHERS) as pool,
+    ):
+        check = _LocalCheck(workdir, journal, pool, one_by_one(tell))
+        pairs = planned(
+            check.pairs(client), lambda pair: pair[1].stamp.size, check.tell
+        )
+        with pipeline.ahead(pairs) as known:
+            pipeline.run(
+                pipeline.batches(known, lambda pair: pair[1].stamp.size),
+                check.drive,
+                take=check.problems.extend,
+                stop=check.stopped.set,
+            )
     return VerifyReport(
-        files=len(pairs),
-        bytes=sum(f.stamp.size for _, f in pairs),
+        files=check.files,
+        bytes=check.bytes,
         confirmed=0,
-        problems=tuple(sorted(problems, key=lambda p: p.path.encode())),
+        problems=tuple(sorted(check.problems, key=lambda p: p.path.encode())),
     )
 
 
 @dataclass(slots=True)
 class _LocalCheck:
     workdir: Workdir
-    entries: dict[str, Entry]
+    journal: Journal
+    pool: ThreadPoolExecutor
     tell: Tell
+    files: int = 0
+    bytes: int = 0
+    problems: list[Problem] = field(default_factory=list)
     stopped: threading.Event = field(default_factory=threading.Event)
 
+    def pairs(self, client: Client) -> Iterator[tuple[FileOut, Found]]:
+        """Bring each file of the dataset together with the one here."""
+        chosen = chooser(self.workdir.config.include)
+        here = (i for i in walk(self.workdir.root) if isinstance(i, Found))
+        for file, found in paired(client.files.iterate(self.workdir.dataset), here):
+            if file is not None and found is not None:
+                self.files, self.bytes = self.files + 1, self.bytes + found.stamp.size
+                yield file, found
+            elif file is None and found is not None:
+                self._differs(found.path, "is here, but not in the dataset")
+            elif file is not None and chosen(file.path):
+                self._differs(file.path, "is in the dataset, but not here")
+
+    def _differs(self, path: str, how: str) -> None:
+        self.problems.append(_differs(path, how))
+
+    def drive(self, batch: Sequence[tuple[FileOut, Found]]) -> list[Problem]:
+        """Compare a batch of files, and tell which are not the same."""
+        futures = [self.pool.submit(self.compare, *pair) for pair in batch]
+        return [p for f in as_completed(futures) if (p := f.result()) is not None]
+
     def compare(self, file: FileOut, found: Found) -> Problem | None:
+        """Read a file and compare its sum with that of the dataset."""
         problem: Problem | None = None
         try:
             sums = hash_whole(self.workdir.root, found, stopped=self.stopped)
@@ -89,7 +115,7 @@ class _LocalCheck:
         return problem
 
     def _explain(self, file: FileOut, found: Found) -> Problem:
-        entry = self.entries.get(found.path)
+        entry = self.journal.entry(found.path)
         untouched = entry is not None and entry.trusts(found.stamp)
         if untouched and entry is not None and entry.version == file.version:
             error = CorruptDataError(

@@ -1,14 +1,15 @@
 """Send files in parts: those that are large, and those that replace another.
 
-A part's address is signed for its CRC, so that parts are hashed first, a window of
-them at a time, while the window before is sent. What the store holds already from
-an earlier run is hashed again, but not sent.
+A part's address is signed for its CRC, so that each part is hashed first, a few ahead
+of those that are sent. What the store holds already from an earlier run is hashed
+again, but not sent.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Final, Self
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Self
 from uuid import UUID
 
 from hutch.contract import parts as contract
@@ -30,9 +31,9 @@ from hutch.transfer.source import hash_part, opened
 from hutch.transfer.upload import Target, send, sent
 from hutch.workdir.walk import Found
 
-WINDOW_BYTES: Final = 512 * 1024**2
-"""Hashed ahead of the sending; small enough to be still in the page cache."""
-WINDOW_PARTS: Final = 1_000
+AHEAD: Final = 4
+"""Parts of a file that are hashed and not yet sent: a thread that sends finds one,
+and what was read is still in the page cache when it goes."""
 
 
 @dataclass(slots=True)
@@ -44,7 +45,10 @@ class Multipart:
         known: Both checksums, if the file was hashed already.
         crcs: CRC of each part hashed so far, by number.
         acknowledged: Parts that the store has now, by number.
+        rest: Parts that are not hashed yet.
         left: Parts that are neither held nor acknowledged yet.
+        ahead: Parts that are being hashed, or wait to be sent, or are on their way.
+        at_work: Threads that work for this file, and whether one of them hashes.
         error: Why the file will not get there.
     """
 
@@ -53,7 +57,11 @@ class Multipart:
     part_size: int
     held: dict[int, PartHeld]
     known: Sums | None
+    rest: Iterator[Part]
     left: int
+    ahead: int = 0
+    at_work: int = 0
+    is_hashing: bool = False
     hasher: Hasher = field(default_factory=Hasher)
     crcs: dict[int, str] = field(default_factory=dict)
     acknowledged: dict[int, PartSent] = field(default_factory=dict)
@@ -66,13 +74,15 @@ class Multipart:
         """Begin with what the server answered."""
         size = found.stamp.size
         length = answer.part_size or contract.part_size(size)
+        parts = list(contract.plan(size, length=length))
         return cls(
             found=found,
             intent=intent,
             part_size=length,
             held={p.number: p for p in answer.held},
             known=sums if size <= length else None,
-            left=sum(1 for _ in contract.plan(size, length=length)),
+            rest=iter(parts),
+            left=len(parts),
         )
 
     def plan(self) -> Iterator[Part]:
@@ -106,13 +116,19 @@ class Multipart:
         return tuple(self.acknowledged[p.number] for p in self.plan())
 
 
-@dataclass(slots=True)
-class _Sending:
-    """A part on its way."""
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A thread has done its work for a part.
+
+    Attributes:
+        is_sent: The part is at the store; otherwise it was hashed.
+        take: Gives the result, or raises what went wrong.
+    """
 
     multi: Multipart
     part: Part
-    future: Future[PartSent]
+    is_sent: bool
+    take: Callable[[], Any]
 
 
 class Parts:
@@ -121,11 +137,13 @@ class Parts:
     def __init__(self, engine: Engine, push: UUID) -> None:
         self._engine = engine
         self._push = push
-        self._files: list[tuple[Multipart, Outgoing]] = []
+        self._files: dict[UUID, tuple[Multipart, Outgoing]] = {}
+        self._done: SimpleQueue[_Done] = SimpleQueue()
 
     def add(self, multi: Multipart, item: Outgoing) -> None:
-        """Take a file along."""
-        self._files.append((multi, item))
+        """Take a file along; it is hashed from now on."""
+        self._files[multi.intent] = multi, item
+        self._hash_next(multi)
 
     def send(self) -> Iterator[tuple[Multipart, Outgoing]]:
         """Send all parts.
@@ -136,77 +154,100 @@ class Parts:
         Raises:
             HutchError: Whatever stops the push as a whole.
         """
-        items = {id(multi): (multi, item) for multi, item in self._files}
-        before: list[_Sending] = []
-        for window in self._windows():
-            self._hash(window)
-            sending = self._start(window)
-            self._await(before)
-            before = sending
-            yield from self._complete(items)
-        self._await(before)
-        yield from self._complete(items)
+        while self._files:
+            done = self._await()
+            wanted = []
+            for one in done:
+                one.multi.at_work -= 1
+                if one.is_sent:
+                    self._acknowledge(one)
+                elif self._is_wanted(one):
+                    wanted.append((one.multi, one.part))
+            if wanted:
+                self._start(wanted)
+            for multi in {id(one.multi): one.multi for one in done}.values():
+                self._hash_next(multi)
+                if self._is_over(multi):
+                    yield self._files.pop(multi.intent)
 
-    def _windows(self) -> Iterator[list[tuple[Multipart, Part]]]:
-        window: list[tuple[Multipart, Part]] = []
-        total = 0
-        for multi, _ in self._files:
-            for part in multi.plan():
-                full = total + part.size > WINDOW_BYTES or len(window) >= WINDOW_PARTS
-                if window and full:
-                    yield window
-                    window, total = [], 0
-                window.append((multi, part))
-                total += part.size
-        if window:
-            yield window
+    def _await(self) -> list[_Done]:
+        """Wait for a thread, and take what others have done by now."""
+        done = [self._done.get()]
+        try:
+            while True:
+                done.append(self._done.get_nowait())
+        except Empty:
+            return done
 
-    def _hash(self, window: Sequence[tuple[Multipart, Part]]) -> None:
-        """Hash a window's parts: files side by side, each file's parts in order."""
-        by_file: dict[int, tuple[Multipart, list[Part]]] = {}
-        for multi, part in window:
-            by_file.setdefault(id(multi), (multi, []))[1].append(part)
-        futures = [
-            (multi, self._engine.hashers.submit(self._hash_file, multi, parts))
-            for multi, parts in by_file.values()
-            if multi.error is None
-        ]
-        for multi, future in futures:
-            try:
-                future.result()
-            except HutchError as e:
-                multi.error = e
+    def _submit(
+        self, multi: Multipart, part: Part, request: SignedRequest | None = None
+    ) -> None:
+        """Have a part sent, or hashed if it is not said where to."""
+        engine, is_sent = self._engine, request is not None
+        future: Future[Any]
+        if request is None:
+            future = engine.hashers.submit(self._hash, multi, part)
+        else:
+            future = engine.senders.submit(self._send_part, multi, part, request)
+        multi.at_work += 1
+        future.add_done_callback(
+            lambda done: self._done.put(_Done(multi, part, is_sent, done.result))
+        )
 
-    def _hash_file(self, multi: Multipart, parts: Sequence[Part]) -> None:
+    def _hash_next(self, multi: Multipart) -> None:
+        """Have the next part hashed, one at a time: the whole file's sum needs that."""
+        if multi.error is not None or multi.ahead >= AHEAD or multi.is_hashing:
+            return
+        part = next(multi.rest, None)
+        if part is not None:
+            multi.ahead, multi.is_hashing = multi.ahead + 1, True
+            self._submit(multi, part)
+
+    def _hash(self, multi: Multipart, part: Part) -> None:
         if multi.known is not None:
             multi.crcs[1] = multi.known.crc64nvme
             return
         with opened(self._engine.root, multi.found) as handle:
-            for part in parts:
-                crc = hash_part(
-                    multi.found,
-                    handle,
-                    part,
-                    whole=multi.hasher,
-                    stopped=self._engine.carrier.stopped,
-                )
-                multi.crcs[part.number] = to_text(crc)
+            crc = hash_part(
+                multi.found,
+                handle,
+                part,
+                whole=multi.hasher,
+                stopped=self._engine.carrier.stopped,
+            )
+        multi.crcs[part.number] = to_text(crc)
 
-    def _start(self, window: Iterable[tuple[Multipart, Part]]) -> list[_Sending]:
-        """Ask for addresses and begin to send what the store does not hold."""
-        engine = self._engine
-        wanted = [
-            (multi, part)
-            for multi, part in window
-            if multi.error is None and not self._is_held(multi, part)
-        ]
-        if not wanted:
-            return []
+    def _is_wanted(self, hashed: _Done) -> bool:
+        """Take a part that was hashed; tell whether it is to be sent."""
+        multi = hashed.multi
+        multi.is_hashing = False
+        try:
+            hashed.take()
+        except HutchError as e:
+            multi.error = multi.error or e
+        if multi.error is not None:
+            return False
+        if self._is_held(multi, hashed.part):
+            multi.ahead -= 1
+            return False
+        return True
+
+    def _acknowledge(self, sent: _Done) -> None:
+        multi = sent.multi
+        multi.ahead -= 1
+        try:
+            multi.acknowledged[sent.part.number] = sent.take()
+        except HutchError as e:
+            multi.error = multi.error or only_of_file(e)
+        else:
+            multi.left -= 1
+
+    def _start(self, wanted: Sequence[tuple[Multipart, Part]]) -> None:
+        """Ask for addresses and begin to send."""
         asked = [
             PartIn(intent=m.intent, number=p.number, crc64nvme=m.crcs[p.number])
             for m, p in wanted
         ]
-        sending = []
         for (multi, part), answer in zip(wanted, self._sign(asked), strict=True):
             if answer.problem is not None:
                 multi.error = multi.error or from_problem(answer.problem)
@@ -215,11 +256,20 @@ class Parts:
                     f"The server did not say where to send {multi.found.path!r}."
                 )
             else:
-                future = engine.senders.submit(
-                    self._send_part, multi, part, answer.request
-                )
-                sending.append(_Sending(multi, part, future))
-        return sending
+                self._submit(multi, part, answer.request)
+
+    def _is_over(self, multi: Multipart) -> bool:
+        """Tell whether nothing is left to do for a file, or nothing helps."""
+        if multi.at_work or (multi.error is None and multi.left):
+            return False
+        if multi.error is None:
+            try:
+                multi.sums()
+            except FileChangingError as e:
+                multi.error = e
+        if multi.error is not None:
+            self._engine.moved(multi.found.path, -multi.arrived())
+        return True
 
     def _is_held(self, multi: Multipart, part: Part) -> bool:
         held = multi.held.get(part.number)
@@ -274,31 +324,6 @@ class Parts:
         reached(Step.PART_SENT)
         engine.journal.note_part(multi.intent, part.number, etag=answer.etag, crc=crc)
         return sent(part, answer, crc)
-
-    def _await(self, sending: Iterable[_Sending]) -> None:
-        for one in sending:
-            try:
-                part = one.future.result()
-            except HutchError as e:
-                one.multi.error = one.multi.error or only_of_file(e)
-            else:
-                one.multi.acknowledged[part.number] = part
-                one.multi.left -= 1
-
-    def _complete(
-        self, items: dict[int, tuple[Multipart, Outgoing]]
-    ) -> Iterator[tuple[Multipart, Outgoing]]:
-        for key, (multi, item) in list(items.items()):
-            if multi.error is None and multi.left == 0:
-                try:
-                    multi.sums()
-                except FileChangingError as e:
-                    multi.error = e
-            if multi.error is not None:
-                self._engine.moved(multi.found.path, -multi.arrived())
-            if multi.error is not None or multi.left == 0:
-                del items[key]
-                yield multi, item
 
 
 def _same_etag(one: str, other: str) -> bool:

@@ -1,7 +1,11 @@
 """Work on several batches at once, in order, and stop all of it at once."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from itertools import islice
+from queue import SimpleQueue
 from typing import Final, TypeVar
 
 from hutch.contract.problems import StoreUnavailableError
@@ -13,14 +17,22 @@ B = TypeVar("B")
 AHEAD: Final = 3
 """Batches at once: one that is sent, and two that are prepared meanwhile."""
 MAX_FILES: Final = 1_000
-MAX_BYTES: Final = 16 * 1024**3
+MAX_BYTES: Final = 1024**3
 """A batch ends here at the latest, so that its files are finished now and then."""
+FIRST_FILES: Final = 50
+"""The first batch is small, so that bytes move soon."""
+_GROWTH: Final = 4
+_CHUNK: Final = 100
+"""Items that change threads together: singly they would cost more than the walk."""
+_CHUNKS_AHEAD: Final = 500
+"""So far the walk may be ahead: some 50,000 files, of which the sums are known."""
 
 
 def batches(
     items: Iterable[T],
     size: Callable[[T], int],
     *,
+    first_files: int = MAX_FILES,
     most_files: int = MAX_FILES,
     most_bytes: int = MAX_BYTES,
 ) -> Iterator[list[T]]:
@@ -29,20 +41,64 @@ def batches(
     Args:
         items: Files, in the order of their paths.
         size: Tells the bytes of one.
+        first_files: Most files of the first batch, with as large a share of the
+            bytes; each next one may be four times as large.
         most_files: Most files of a batch.
         most_bytes: Most bytes of a batch, unless a single file has more.
     """
     batch: list[T] = []
-    total = 0
+    total, files = 0, min(first_files, most_files)
     for item in items:
         length = size(item)
-        if batch and (len(batch) >= most_files or total + length > most_bytes):
+        full = len(batch) >= files or total + length > most_bytes * files // most_files
+        if batch and full:
             yield batch
             batch, total = [], 0
+            files = min(files * _GROWTH, most_files)
         batch.append(item)
         total += length
     if batch:
         yield batch
+
+
+@contextmanager
+def ahead(items: Iterable[T]) -> Iterator[Iterator[T]]:
+    """Have items taken in a thread of its own, some way ahead of who needs them.
+
+    Leaving the context ends the thread; what taking an item raises comes out where
+    the item would have.
+    """
+    waiting: SimpleQueue[list[T] | BaseException] = SimpleQueue()
+    room = threading.Semaphore(_CHUNKS_AHEAD)
+    left = threading.Event()
+
+    def feed() -> None:
+        source = iter(items)
+        try:
+            while chunk := list(islice(source, _CHUNK)):
+                waiting.put(chunk)
+                room.acquire()
+                if left.is_set():
+                    return
+            waiting.put([])
+        except BaseException as e:  # noqa: BLE001 - it goes to who waits
+            waiting.put(e)
+
+    def taken() -> Iterator[T]:
+        while chunk := waiting.get():
+            if isinstance(chunk, BaseException):
+                raise chunk
+            yield from chunk
+            room.release()
+
+    feeder = threading.Thread(target=feed, name="hutch-walk")
+    feeder.start()
+    try:
+        yield taken()
+    finally:
+        left.set()
+        room.release()
+        feeder.join()
 
 
 def run(

@@ -79,22 +79,31 @@ class _Batch:
         return self._outcomes
 
     def _finish_earlier(self, batch: Sequence[Outgoing]) -> None:
-        """Finish what an earlier run has sent whole; the rest goes the normal way."""
-        earlier: dict[UUID, list[_Sent]] = {}
+        """Finish what an earlier run has sent whole; the rest goes the normal way.
+
+        Of a small file only the store knows whether it was: it is asked.
+        """
+        begun = {}
         for item in batch:
             upload = self._engine.under_way.pop(item.found.path, None)
-            if upload is None or upload.stamp != item.found.stamp:
-                continue
-            if upload.sha256 is None or upload.crc64nvme is None:
-                continue
-            sums = Sums(upload.sha256, upload.crc64nvme)
-            parts = tuple(
-                PartSent(number=n, etag=etag, crc64nvme=crc)
-                for n, (etag, crc) in self._engine.journal.parts(upload.intent).items()
-            )
-            earlier.setdefault(upload.push, []).append(
-                _Sent(item, upload.push, upload.intent, sums, parts)
-            )
+            if upload is not None and upload.stamp == item.found.stamp:
+                begun[item.found.path] = item, upload
+        self._hash_small([i for i, upload in begun.values() if upload.sha256 is None])
+        earlier: dict[UUID, list[_Sent]] = {}
+        for item, upload in begun.values():
+            sums = self._sums.get(item.found.path)
+            if upload.sha256 is not None and upload.crc64nvme is not None:
+                sums = Sums(upload.sha256, upload.crc64nvme)
+            if sums is not None:
+                parts = tuple(
+                    PartSent(number=n, etag=etag, crc64nvme=crc)
+                    for n, (etag, crc) in self._engine.journal.parts(
+                        upload.intent
+                    ).items()
+                )
+                earlier.setdefault(upload.push, []).append(
+                    _Sent(item, upload.push, upload.intent, sums, parts)
+                )
         for sent in earlier.values():
             for one, outcome in self._finish(sent):
                 if outcome.entry is not None:
@@ -115,7 +124,7 @@ class _Batch:
                 hash_whole, engine.root, item.found, stopped=engine.carrier.stopped
             )
             for item in items
-            if item.found.stamp.size <= SMALL
+            if item.found.stamp.size <= SMALL and item.found.path not in self._sums
         }
         good = []
         for item in items:
@@ -145,7 +154,7 @@ class _Batch:
         engine.journal.note_uploads(_upload(i, push, intent) for i, _, intent in ready)
         reached(Step.UPLOADS_NOTED)
         singles = {
-            engine.senders.submit(self._single, item, answer, push): (item, intent)
+            engine.senders.submit(self._single, item, answer): (item, intent)
             for item, answer, intent in ready
             if answer.verb is Verb.SINGLE
         }
@@ -177,7 +186,7 @@ class _Batch:
             else:
                 self._note(_Sent(item, push, intent, self._sums[item.found.path]))
 
-    def _single(self, item: Outgoing, answer: UploadOut, push: UUID) -> None:
+    def _single(self, item: Outgoing, answer: UploadOut) -> None:
         engine = self._engine
         intent = answer.intent
         if answer.request is None or intent is None:
@@ -200,9 +209,6 @@ class _Batch:
         target = Target(answer.request, renew)
         send(engine.carrier, engine.root, item.found, whole, target, moved=engine.moved)
         reached(Step.FILE_SENT)
-        engine.journal.note_uploads(
-            [_upload(item, push, intent, self._sums[item.found.path])]
-        )
 
     def _announced(self, item: Outgoing) -> UploadIn:
         sums = self._sums.get(item.found.path)

@@ -39,6 +39,8 @@ CREATE TABLE push (
 ) STRICT, WITHOUT ROWID;
 """
 
+PAGE: Final = 1_000
+"""Entries read at a time: a dataset may have millions."""
 SETTLED_NS: Final = 2_000_000_000
 """A file changed less than this before it was recorded may change again unseen:
 clocks of file systems tick coarsely (FAT: 2 s)."""
@@ -94,10 +96,27 @@ class Journal:
         self._connection = connection
         self._lock = threading.Lock()
 
-    def entries(self) -> dict[str, Entry]:
-        """Read all files, in the order of their paths' bytes."""
-        rows = self._read("SELECT * FROM files ORDER BY path")
-        return {row[0]: _entry(row) for row in rows}
+    def entries(self) -> Iterator[Entry]:
+        """Read all files, in the order of their paths' bytes.
+
+        Others may write meanwhile: what they change behind the place that the
+        reading has reached is not seen.
+        """
+        after = ""
+        while True:
+            rows = self._read(
+                "SELECT * FROM files WHERE path > ? ORDER BY path LIMIT ?",
+                (after, PAGE),
+            )
+            yield from map(_entry, rows)
+            if len(rows) < PAGE:
+                return
+            after = rows[-1][0]
+
+    def entry(self, path: str) -> Entry | None:
+        """Read one file; None if it is not known."""
+        rows = self._read("SELECT * FROM files WHERE path = ?", (path,))
+        return _entry(rows[0]) if rows else None
 
     def record(self, entries: Iterable[Entry]) -> None:
         """Note files as synchronised; their uploads are over."""
@@ -184,7 +203,7 @@ class Journal:
         )
         return {number: (etag, crc) for number, etag, crc in rows}
 
-    def _read(self, query: str, values: tuple[str, ...] = ()) -> list[tuple]:  # type: ignore[type-arg]  # rows of several shapes
+    def _read(self, query: str, values: tuple[str | int, ...] = ()) -> list[tuple]:  # type: ignore[type-arg]  # rows of several shapes
         with self._lock:
             return self._connection.execute(query, values).fetchall()
 

@@ -3,8 +3,9 @@
 import hashlib
 import os
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from hutch.contract.paths import ancestors
@@ -12,7 +13,8 @@ from hutch.errors import UnreadableFileError, WorkdirBusyError
 from hutch.models import Problem
 from hutch.workdir.directory import Workdir, locked
 from hutch.workdir.journal import Entry, Journal, open_journal
-from hutch.workdir.walk import Fault, Found, Stamp, walk
+from hutch.workdir.pairs import paired
+from hutch.workdir.walk import Fault, Found, Stamp, look, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +36,22 @@ class Status:
     problems: tuple[Problem, ...]
 
 
-@dataclass(slots=True)
-class Survey:
-    """Files here beside those of the journal; each list is in the order of paths.
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A file here beside its entry in the journal; one of the two may lack.
 
     Attributes:
-        new: Files that the journal does not know.
-        changed: Files whose content differs from the journal's.
-        same: Files that are as the journal says.
-        deleted: Entries whose file is gone here.
-        renewed: Entries whose file was read again and is the same.
-        faults: What could not be looked at.
+        found: The file; None if it is gone here.
+        entry: As it was last synchronised; None if it is new.
+        is_same: The content is that of the entry.
+        is_renewed: It was read again to tell: the entry has its present stamp.
     """
 
-    new: list[Found] = field(default_factory=list)
-    changed: list[tuple[Found, Entry]] = field(default_factory=list)
-    same: list[Entry] = field(default_factory=list)
-    deleted: list[Entry] = field(default_factory=list)
-    renewed: list[Entry] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    path: str
+    found: Found | None = None
+    entry: Entry | None = None
+    is_same: bool = False
+    is_renewed: bool = False
 
 
 def read_status(workdir: Workdir, *, checksum: bool = False) -> Status:
@@ -64,64 +63,130 @@ def read_status(workdir: Workdir, *, checksum: bool = False) -> Status:
         workdir: The working directory.
         checksum: Read every file again instead of trusting size and times.
     """
+    new, changed, deleted, problems = [], [], [], []
+    renewed: list[Entry] = []
+    unchanged = 0
     with open_journal(workdir) as journal:
-        seen = survey(workdir.root, journal.entries(), checksum=checksum)
-        _renew(workdir, journal, seen.renewed)
+        for seen in survey(workdir.root, journal.entries(), checksum=checksum):
+            match seen:
+                case Fault(path=path, error=error):
+                    problems.append(Problem(path, error))
+                case Sight(is_same=True, entry=entry):
+                    unchanged += 1
+                    if seen.is_renewed and entry is not None:
+                        renewed.append(entry)
+                case Sight(found=None):
+                    deleted.append(seen.path)
+                case Sight(entry=None):
+                    new.append(seen.path)
+                case _:
+                    changed.append(seen.path)
+        _renew(workdir, journal, renewed)
     return Status(
-        new=tuple(f.path for f in seen.new),
-        changed=tuple(f.path for f, _ in seen.changed),
-        deleted=tuple(e.path for e in seen.deleted),
-        unchanged=len(seen.same),
-        problems=tuple(Problem(f.path, f.error) for f in seen.faults),
+        new=tuple(new),
+        changed=tuple(changed),
+        deleted=tuple(deleted),
+        unchanged=unchanged,
+        problems=tuple(problems),
     )
 
 
-def survey(root: Path, entries: dict[str, Entry], *, checksum: bool = False) -> Survey:
+def survey(
+    root: Path, entries: Iterable[Entry], *, checksum: bool = False
+) -> Iterator[Sight | Fault]:
     """Look at all files and compare them with the journal's entries.
 
     Args:
         root: The working directory.
         entries: The journal's, in the order of their paths' bytes.
         checksum: Read every file again instead of trusting size and times.
+
+    Yields:
+        What is here or was, in the order of the paths; with a fault, what could not
+        be looked at, before all that lies below it.
     """
-    seen = Survey()
-    found: set[str] = set()
-    for item in walk(root):
-        found.add(item.path)
-        if isinstance(item, Fault):
-            seen.faults.append(item)
-        elif (entry := entries.get(item.path)) is None:
-            seen.new.append(item)
+    for item, entry in _beside(root, entries):
+        if item is None:
+            if entry is not None:
+                yield Sight(entry.path, entry=entry)
+        elif isinstance(item, Fault):
+            yield item
         else:
-            _compare(root, item, entry, seen, checksum=checksum)
-    hidden = {f.path for f in seen.faults}
-    seen.deleted += [
-        e for path, e in entries.items() if path not in found and _seen(path, hidden)
-    ]
-    return seen
+            yield _compared(root, item, entry, checksum=checksum)
 
 
-def _compare(
-    root: Path, item: Found, entry: Entry, seen: Survey, *, checksum: bool
-) -> None:
+def survey_paths(
+    root: Path, journal: Journal, paths: Iterable[str]
+) -> Iterator[Sight | Fault]:
+    """Look at some files and compare them with the journal's entries.
+
+    Args:
+        root: The working directory.
+        journal: Of the working directory.
+        paths: Relative paths; where nothing is, nothing is seen.
+    """
+    for path in paths:
+        item = look(root, path)
+        if isinstance(item, Fault):
+            yield item
+        elif item is not None:
+            yield _compared(root, item, journal.entry(path))
+
+
+def deleted(root: Path, entries: Iterable[Entry]) -> Iterator[Entry]:
+    """List the entries whose file is gone, without reading any file."""
+    for item, entry in _beside(root, entries):
+        if item is None and entry is not None:
+            yield entry
+
+
+def _beside(
+    root: Path, entries: Iterable[Entry]
+) -> Iterator[tuple[Found | Fault | None, Entry | None]]:
+    """Put files and entries side by side.
+
+    What lies below an unreadable directory, or below a link that took a directory's
+    place, is not known to be gone; taking it for deleted could delete it for all.
+    """
+    hidden: set[str] = set()
+    items = walk(root)
+    first = next(items, None)
+    if isinstance(first, Fault) and first.path == ".":
+        yield first, None
+        return
+    # A fault is shown under a path that never sorts after its place in the walk, so
+    # that it is met before what it hides.
+    rest = chain([first] if first else [], items)
+    for item, entry in paired(rest, entries):
+        if isinstance(item, Fault):
+            hidden.add(item.path)
+        if item is not None or entry is None or not _is_hidden(entry.path, hidden):
+            yield item, entry
+
+
+def _is_hidden(path: str, hidden: set[str]) -> bool:
+    return bool(hidden) and not hidden.isdisjoint(ancestors(path))
+
+
+def _compared(
+    root: Path, item: Found, entry: Entry | None, *, checksum: bool = False
+) -> Sight | Fault:
+    """Compare a file with its entry, by its content where the stamps do not tell."""
+    if entry is None:
+        return Sight(item.path, found=item)
     if entry.trusts(item.stamp) and not checksum:
-        seen.same.append(entry)
-        return
+        return Sight(item.path, found=item, entry=entry, is_same=True)
     if item.stamp.size != entry.stamp.size:
-        seen.changed.append((item, entry))
-        return
+        return Sight(item.path, found=item, entry=entry)
     now_ns = time.time_ns()
     try:
         sha256 = read_sha256(root, item)
     except UnreadableFileError as e:
-        seen.faults.append(Fault(item.path, e))
-        return
-    if sha256 == entry.sha256:
-        renewed = entry.renewed(item.stamp, now_ns=now_ns)
-        seen.same.append(renewed)
-        seen.renewed.append(renewed)
-    else:
-        seen.changed.append((item, entry))
+        return Fault(item.path, e)
+    if sha256 != entry.sha256:
+        return Sight(item.path, found=item, entry=entry)
+    renewed = entry.renewed(item.stamp, now_ns=now_ns)
+    return Sight(item.path, found=item, entry=renewed, is_same=True, is_renewed=True)
 
 
 def read_sha256(root: Path, item: Found) -> str | None:
@@ -141,15 +206,6 @@ def read_sha256(root: Path, item: Found) -> str | None:
             f"{item.path!r} cannot be read: {e.strerror}.", path=item.path
         ) from e
     return sha256 if before == after == item.stamp else None
-
-
-def _seen(path: str, hidden: set[str]) -> bool:
-    """Tell whether a path's absence was really seen.
-
-    What lies below an unreadable directory, or below a link that took a directory's
-    place, is not known to be gone; taking it for deleted could delete it for all.
-    """
-    return "." not in hidden and hidden.isdisjoint(ancestors(path))
 
 
 def _renew(workdir: Workdir, journal: Journal, entries: Iterable[Entry]) -> None:

@@ -43,6 +43,7 @@ class Tree:
             except OSError as e:
                 raise unfit(root, e) from e
             self._opened = opened.pop_all()
+        self._left: set[tuple[str, ...]] = set()
 
     def __enter__(self) -> Self:
         return self
@@ -118,7 +119,7 @@ class Tree:
             return Stamp.of(os.fstat(handle))
 
     def remove(self, path: str, *, expected: Stamp) -> None:
-        """Remove a file, and the directories that this leaves empty.
+        """Remove a file; ``prune`` removes the directories that this leaves empty.
 
         Raises:
             FileNotFoundError: If it is gone already.
@@ -128,12 +129,22 @@ class Tree:
         with self._parent(path, above, make=False) as parent:
             _require(parent, last, path, expected)
             os.unlink(last, dir_fd=parent)
-        for depth in range(len(above), 0, -1):
+        if above:
+            self._left.add(tuple(above))
+
+    def prune(self) -> None:
+        """Remove directories that were left empty, when nobody places files."""
+        while self._left:
+            path = max(self._left, key=len)
+            self._left.discard(path)
+            *above, last = path
             try:
-                with self._parent(path, above[: depth - 1], make=False) as parent:
-                    os.rmdir(above[depth - 1], dir_fd=parent)
+                with self._parent("/".join(path), above, make=False) as parent:
+                    os.rmdir(last, dir_fd=parent)
             except (OSError, LocalChangesError):
-                return  # not empty: it stays, and so does all above it
+                continue  # not empty: it stays, and so does all above it
+            if above:
+                self._left.add(tuple(above))
 
     @contextmanager
     def _parent(self, path: str, above: list[str], *, make: bool) -> Iterator[int]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from hutch.contract.paths import MAX_DEPTH, WORKDIR, PathError, parse
+from hutch.contract.paths import MAX_DEPTH, WORKDIR, PathError, ancestors, parse
 from hutch.contract.problems import HutchError
 from hutch.errors import UnreadableFileError, UnsupportedFileError
 
+_HIDDEN: Final = WORKDIR.encode()
 _KINDS: Final = {
     modes.S_IFLNK: "a symbolic link",
     modes.S_IFSOCK: "a socket",
@@ -71,20 +72,42 @@ def walk(root: Path) -> Iterator[Found | Fault]:
     yield from _walk(os.fsencode(root), b"")
 
 
+def look(root: Path, path: str) -> Found | Fault | None:
+    """Look at one file by its relative path, as a walk would find it.
+
+    None means that there is none, as where a directory on the way has become a link.
+    """
+    place, stat = os.fsencode(path), None
+    try:
+        for part in (*ancestors(path), path):
+            if stat is not None and not modes.S_ISDIR(stat.st_mode):
+                return None
+            stat = os.lstat(root / part)
+    except FileNotFoundError:
+        return None
+    except OSError as e:
+        return _unreadable(place, e)
+    if stat is None or modes.S_ISDIR(stat.st_mode):
+        return None
+    return _look(place, stat)
+
+
 def _walk(directory: bytes, prefix: bytes) -> Iterator[Found | Fault]:
     try:
         with os.scandir(directory) as entries:
-            rows = [(_key(entry), entry) for entry in entries]
+            # Names and no more: a directory may hold a million.
+            names = sorted(map(_key, entries))
     except OSError as e:
         yield _unreadable(prefix.rstrip(b"/") or b".", e)
         return
-    rows.sort(key=lambda row: row[0])
-    for _, entry in rows:
-        if not prefix and entry.name == WORKDIR.encode():
+    above = directory + b"/"
+    for key in names:
+        name = key.rstrip(b"/")
+        if not prefix and name == _HIDDEN:
             continue
-        path = prefix + entry.name
+        path = prefix + name
         try:
-            stat = entry.stat(follow_symlinks=False)
+            stat = os.lstat(above + name)
         except FileNotFoundError:
             continue  # gone since the directory was read: as if never seen
         except OSError as e:
@@ -93,7 +116,7 @@ def _walk(directory: bytes, prefix: bytes) -> Iterator[Found | Fault]:
         if modes.S_ISDIR(stat.st_mode) and path.count(b"/") >= MAX_DEPTH:
             yield _unsupported(path, f"lies more than {MAX_DEPTH} directories deep")
         elif modes.S_ISDIR(stat.st_mode):
-            yield from _walk(entry.path, path + b"/")
+            yield from _walk(above + name, path + b"/")
         else:
             yield _look(path, stat)
 

@@ -157,7 +157,7 @@ def push(cell: Cell) -> None:
 def acknowledged(root: Path) -> dict[str, Entry]:
     """Read from the journal what the client was told to be in the dataset."""
     with open_journal(find_workdir(root)) as journal:
-        return journal.entries()
+        return {entry.path: entry for entry in journal.entries()}
 
 
 def require_there(world: World, root: Path, known: Mapping[str, Entry]) -> None:
