@@ -1,6 +1,5 @@
 """What goes wrong around a transfer ends with a clear error, and never hangs."""
 
-import http.client
 import os
 import signal
 import socket
@@ -18,7 +17,7 @@ from uuid import uuid4
 import pytest
 
 from hutch import Client, connect, push
-from hutch.contract.parts import Part
+from hutch.contract.parts import MIB, Part
 from hutch.contract.paths import parse
 from hutch.contract.problems import StoreUnavailableError
 from hutch.contract.wire.transfer import FileOut, SignedRequest
@@ -28,6 +27,7 @@ from hutch.sync import verifying
 from hutch.transfer import carrier as carriers
 from hutch.transfer import download, downloads, pipeline, upload
 from hutch.transfer.carrier import Carrier, LostError, Piece
+from hutch.transfer.sockets import Line
 from hutch.workdir.directory import make_workdir
 from hutch.workdir.journal import open_journal
 from hutch.workdir.tree import Tree
@@ -97,43 +97,41 @@ def test_a_store_that_is_gone_ends_a_fetch_too(
             size=1,
             request=nowhere,
             renew=lambda: nowhere,
+            moved=lambda _count: None,
         )
 
 
 def test_a_file_that_cannot_be_read_is_not_blamed_on_the_store() -> None:
-    ours, theirs = socket.socketpair()
     directory = os.open("/", os.O_RDONLY)
-    port = free_port()
-    request = SignedRequest(
-        method="PUT",
-        url=f"http://127.0.0.1:{port}/x",
-        headers={},
-        expires_in=600,
-    )
     carrier = Carrier()
-    connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.sock = ours
-    carrier._idle[f"http://127.0.0.1:{port}"] = [connection]
     try:
-        with pytest.raises(UnreadableFileError, match="Is a directory"):
-            carrier.put(request, Piece(directory, 0, 1), lambda _count: None)
-        assert ours.fileno() == -1
+        with socket.create_server(("127.0.0.1", 0)) as store:
+            request = SignedRequest(
+                method="PUT",
+                url=f"http://127.0.0.1:{store.getsockname()[1]}/x",
+                headers={},
+                expires_in=600,
+            )
+            for size in (1, MIB):  # both ways to send
+                piece = Piece(directory, 0, size)
+                with pytest.raises(UnreadableFileError, match="Is a directory"):
+                    carrier.put(request, piece, lambda _count: None)
+        assert (carrier._busy, carrier._idle) == (set(), {})
     finally:
         os.close(directory)
-        theirs.close()
 
 
 def test_stopping_never_takes_the_encryption_off() -> None:
     ours, theirs = socket.socketpair()
-    connection = http.client.HTTPSConnection("localhost")
+    line = Line(threading.Event())
     with (
         theirs,
         ssl.create_default_context().wrap_socket(
             ours, server_hostname="localhost", do_handshake_on_connect=False
         ) as wrapped,
     ):
-        connection.sock = wrapped
-        carriers._cut(connection)
+        line._socket = wrapped
+        line.cut()
         # Without it a thread that is just sending would go on in the clear.
         assert wrapped._sslobj is not None  # type: ignore[attr-defined]  # of CPython
         assert theirs.recv(1) == b""

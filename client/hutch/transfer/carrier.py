@@ -1,68 +1,58 @@
 """Carry bytes between local files and the object store.
 
-Blocking keep-alive sockets, one for each thread that is at work. The whole engine
-stands behind ``put`` and ``get``: a faster one replaces this module alone.
+Blocking keep-alive connections, one for each thread that is at work. The whole engine
+stands behind ``put`` and ``get``.
 """
 
-import http.client
-import os
 import re
-import socket
-import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
-from urllib.parse import urlsplit
 
 from hutch.contract.wire.transfer import SignedRequest
-from hutch.errors import TransferError, UnreadableFileError
-from hutch.transfer.checksums import BLOCK
+from hutch.transfer import answers
+from hutch.transfer.buffers import SIZE, aligned
+from hutch.transfer.failures import (
+    CutError,
+    LostError,
+    RouteError,
+    StaleError,
+    StoppedError,
+)
+from hutch.transfer.heads import Head, compose
+from hutch.transfer.routes import Place, Routes, split
+from hutch.transfer.sockets import Line, Moved, Piece
 
-TIMEOUT_S: Final = 120.0
-"""A store that says nothing for so long is taken for gone."""
+__all__ = [
+    "Answer",
+    "Carrier",
+    "CutError",
+    "LostError",
+    "Moved",
+    "Piece",
+    "StoppedError",
+    "describe",
+]
+
 LOST_AFTER_S: Final = 120.0
 """No answer to anybody for so long, and attempts in vain: the store is lost. A store
 that starts again takes less."""
+REST_S: Final = 20.0
+"""A connection that rested for longer is not used again: stores hang up after 30 s and
+more, and what stands between may forget it without a word."""
+
 _CLOCKS_DIFFER: Final = timedelta(minutes=1)
 """Less is the time between signing and sending."""
-_LONGEST_ERROR: Final = 64 * 1024
-
-Moved = Callable[[int], None]
-"""Told how many bytes went through, as they do."""
-
-
-class LostError(Exception):
-    """The store answers nobody any more: the other files need not be tried."""
-
-
-class StoppedError(Exception):
-    """The transfer was stopped from outside; nobody is to be told."""
-
-
-class CutError(TransferError):
-    """The connection to the store broke; sending again may help."""
-
-    code, title = "connection-cut", "The connection to the object store broke."
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Bytes of an open file.
-
-    Attributes:
-        handle: File descriptor; its position is not used.
-        offset: First byte.
-        size: Number of bytes.
-    """
-
-    handle: int
-    offset: int
-    size: int
+_OK: Final = 200
+_PARTIAL: Final = 206
+_REDIRECTS: Final = range(300, 400)
+_FORBIDDEN: Final = 403
+_CODE: Final = re.compile(rb"<Code>(\w+)</Code>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,34 +74,39 @@ class Answer:
     @property
     def is_success(self) -> bool:
         """Whether the store did what it was asked."""
-        return http.client.OK <= self.status < http.client.MULTIPLE_CHOICES
+        return self.status // 100 == 2  # noqa: PLR2004 - as HTTP has it
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether the store wants to be asked elsewhere."""
+        return self.status in _REDIRECTS
 
 
 class Carrier:
     """Keep-alive connections to the store, for many threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._idle: dict[str, list[http.client.HTTPConnection]] = {}
-        self._busy: set[http.client.HTTPConnection] = set()
-        self._tls: ssl.SSLContext | None = None
-        self._heard_s = time.monotonic()
         self.stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._routes = Routes(self.stopped)
+        self._idle: dict[Place, list[Line]] = {}
+        self._busy: set[Line] = set()
+        self._heard_s = time.monotonic()
 
     def stop(self) -> None:
         """End all transfers at once; every thread then gets ``StoppedError``."""
         self.stopped.set()
         with self._lock:
-            for connection in self._busy:
-                _cut(connection)
+            for line in self._busy:
+                line.cut()
 
     def close(self) -> None:
         """Close the idle connections."""
         with self._lock:
-            for connections in self._idle.values():
-                for connection in connections:
-                    connection.close()
+            lines = [line for idle in self._idle.values() for line in idle]
             self._idle.clear()
+        for line in lines:
+            line.close()
 
     def require_store(self) -> None:
         """Give up, after attempts in vain, if nobody else gets an answer either.
@@ -134,30 +129,35 @@ class Carrier:
     def put(self, request: SignedRequest, piece: Piece, moved: Moved) -> Answer:
         """Send bytes of a file.
 
+        Args:
+            request: The signed request.
+            piece: What to send.
+            moved: Is told the bytes as they leave; what has to be sent once more, on
+                another connection, is taken back.
+
         Raises:
             CutError: If the connection broke before the store's answer.
+            RouteError: If the store can never be reached as it was asked.
             StoppedError: If stopped meanwhile.
             UnreadableFileError: If the file cannot be read.
         """
-        target = _target(request.url)
+        place, target = self._find(request.url)
+        length = ("Content-Length", str(piece.size))
+        head = _compose(request, place, target, length)
+        told = 0
 
-        def exchange(connection: http.client.HTTPConnection) -> Answer:
-            connection.putrequest(
-                request.method, target, skip_host=True, skip_accept_encoding=True
-            )
-            for name, value in _headers(request, piece.size).items():
-                connection.putheader(name, value)
-            connection.endheaders()
-            try:
-                for block in self._blocks(piece):
-                    connection.send(block)
-                    moved(len(block))
-            except (BrokenPipeError, ConnectionResetError):
-                # A store that refuses may answer and hang up before it has read all.
-                return _answer(connection.getresponse())
-            return _answer(connection.getresponse())
+        def tell(count: int) -> None:
+            nonlocal told
+            told += count
+            moved(count)
 
-        return self._exchange(request.url, exchange)
+        def exchange(line: Line) -> Answer:
+            if told:
+                tell(-told)
+            line.send_file(head, piece, tell)
+            return _hear(line, answers.read_head(line))
+
+        return self._exchange(place, exchange)
 
     def get(
         self,
@@ -166,148 +166,156 @@ class Carrier:
         *,
         first: int,
         size: int,
+        moved: Moved,
     ) -> Answer:
-        """Fetch ``size`` bytes from ``first`` on and hand them over block by block.
+        """Fetch ``size`` bytes from ``first`` on and hand them over buffer by buffer.
 
-        The bytes may still be too few when the store ends early: the caller counts.
+        Each buffer but the last is full, begins at a page of memory, and is used again
+        once ``take`` returns. What came of one when the connection broke is lost.
+
+        Args:
+            request: The signed request.
+            take: Is given the bytes, in order.
+            first: First byte.
+            size: Number of bytes, at least 1.
+            moved: Is told the bytes as they come, before ``take`` has them.
 
         Raises:
-            CutError: If the connection broke.
+            CutError: If the connection broke, or brought other bytes than were asked.
+            RouteError: If the store can never be reached as it was asked.
             StoppedError: If stopped meanwhile.
+            OSError: If ``take`` raises it.
         """
-        target = _target(request.url)
+        place, target = self._find(request.url)
+        wanted = ("Range", f"bytes={first}-{first + size - 1}")
+        head = _compose(request, place, target, wanted)
 
-        def exchange(connection: http.client.HTTPConnection) -> Answer:
-            connection.putrequest(
-                request.method, target, skip_host=True, skip_accept_encoding=True
-            )
-            for name, value in _headers(request, None).items():
-                connection.putheader(name, value)
-            if size:
-                connection.putheader("Range", f"bytes={first}-{first + size - 1}")
-            connection.endheaders()
-            response = connection.getresponse()
-            whole = response.status == http.client.OK
-            if response.status != http.client.PARTIAL_CONTENT and not (
-                whole and first == 0
-            ):
-                return _answer(response)
-            self._receive(response, take)
-            return Answer(response.status, response.headers.get("ETag", ""))
-
-        return self._exchange(request.url, exchange)
-
-    def _blocks(self, piece: Piece) -> Iterator[bytes]:
-        at, end = piece.offset, piece.offset + piece.size
-        while at < end:
-            if self.stopped.is_set():
-                raise StoppedError
-            try:
-                block = os.pread(piece.handle, min(BLOCK, end - at), at)
-            except OSError as e:
-                raise UnreadableFileError(
-                    f"The file cannot be read: {e.strerror}."
-                ) from e
-            if not block:
-                raise CutError("The file became shorter while it was sent.")
-            at += len(block)
-            yield block
-
-    def _receive(
-        self, response: http.client.HTTPResponse, take: Callable[[memoryview], None]
-    ) -> None:
-        buffer = memoryview(bytearray(BLOCK))
-        while count := response.readinto(buffer):
-            if self.stopped.is_set():
-                raise StoppedError
-            take(buffer[:count])
-
-    def _exchange(
-        self, url: str, exchange: Callable[[http.client.HTTPConnection], Answer]
-    ) -> Answer:
-        with self._connection(url) as connection:
-            try:
-                answer = exchange(connection)
-            except (OSError, http.client.HTTPException) as e:
-                connection.close()
-                # One that broke after a rest says that the others may be stale too.
-                self._drop_idle(url)
+        def exchange(line: Line) -> Answer:
+            line.send(head)
+            got = answers.read_head(line)
+            if got.status // 100 != 2:  # noqa: PLR2004 - as HTTP has it
+                return _hear(line, got)
+            _require_asked(got, first, size)
+            left = size
+            while left:
                 if self.stopped.is_set():
-                    raise StoppedError from e
-                raise CutError(
-                    f"The connection to the object store broke "
-                    f"({str(e) or type(e).__name__})."
-                ) from e
-            except BaseException:
-                connection.close()
-                raise
-            self._heard_s = time.monotonic()
-            if not answer.is_success:
-                connection.close()  # it may not have read the body to its end
-            return answer
+                    raise StoppedError
+                buffer = aligned()[: min(SIZE, left)]
+                line.receive_into(buffer, moved)
+                left -= len(buffer)
+                take(buffer)
+            answers.end(line, got)
+            return Answer(got.status, got.etag)
 
-    def _drop_idle(self, url: str) -> None:
-        with self._lock:
-            idle = self._idle.get(_place(url), [])
-            for connection in idle:
-                connection.close()
-            idle.clear()
+        return self._exchange(place, exchange)
 
-    @contextmanager
-    def _connection(self, url: str) -> Iterator[http.client.HTTPConnection]:
-        parts, place = urlsplit(url), _place(url)
+    def _find(self, url: str) -> tuple[Place, str]:
+        scheme, netloc, target = split(url)
+        return self._routes.place(scheme, netloc), target
+
+    def _exchange(self, place: Place, exchange: Callable[[Line], Answer]) -> Answer:
+        line = self._rested(place)
+        if line is not None:
+            with suppress(StaleError):
+                return self._use(line, place, exchange)
+            # One that the store had closed says that the others may be stale too.
+            self._drop_idle(place)
+        return self._use(Line(self.stopped), place, exchange)
+
+    def _use(
+        self, line: Line, place: Place, exchange: Callable[[Line], Answer]
+    ) -> Answer:
         with self._lock:
             if self.stopped.is_set():
+                line.close()
                 raise StoppedError
-            idle = self._idle.setdefault(place, [])
-            connection = idle.pop() if idle else self._open(parts.scheme, parts.netloc)
-            self._busy.add(connection)
+            self._busy.add(line)
+        is_fit = False
         try:
-            yield connection
+            self._routes.open(line, place)
+            answer = exchange(line)
+            # One that refused may not have read the body to its end.
+            is_fit = answer.is_success and line.is_open
+        except CutError as e:
+            if self.stopped.is_set():
+                raise StoppedError from e
+            raise
         finally:
             with self._lock:
-                self._busy.discard(connection)
-                if connection.sock is not None:
-                    self._idle[place].append(connection)
+                self._busy.discard(line)
+                if is_fit:
+                    self._idle.setdefault(place, []).append(line)
+            if not is_fit:
+                line.close()
+        self._heard_s = time.monotonic()
+        return answer
 
-    def _open(self, scheme: str, netloc: str) -> http.client.HTTPConnection:
-        if scheme == "https":
-            self._tls = self._tls or ssl.create_default_context()
-            return http.client.HTTPSConnection(
-                netloc, timeout=TIMEOUT_S, context=self._tls, blocksize=BLOCK
-            )
-        return http.client.HTTPConnection(netloc, timeout=TIMEOUT_S, blocksize=BLOCK)
+    def _rested(self, place: Place) -> Line | None:
+        """Find a connection that can be used again."""
+        while True:
+            with self._lock:
+                idle = self._idle.get(place)
+                if not idle:
+                    return None
+                line = idle.pop()
+            if time.monotonic() - line.rested_s < REST_S and line.is_quiet():
+                return line
+            line.close()
+
+    def _drop_idle(self, place: Place) -> None:
+        with self._lock:
+            lines = self._idle.pop(place, [])
+        for line in lines:
+            line.close()
 
 
-def _place(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def _target(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-
-
-def _headers(request: SignedRequest, size: int | None) -> dict[str, str]:
-    """Headers as they were signed, and those that any request needs."""
-    headers = {"Host": urlsplit(request.url).netloc, "User-Agent": "hutch"}
-    if size is not None:
-        headers["Content-Length"] = str(size)
+def _compose(
+    request: SignedRequest,
+    place: Place,
+    target: str,
+    about: tuple[str, str],
+) -> bytes:
+    """Write a head: the headers as they were signed, and those that any needs."""
     given = {name.lower(): value for name, value in request.headers.items()}
-    kept = {k: v for k, v in headers.items() if k.lower() not in given}
-    return {**kept, **request.headers}
+    name, value = about
+    if given.get(name.lower(), value) != value:
+        raise RouteError(
+            "The hutch server signed a request for other bytes than were asked for. "
+            "Tell the facility."
+        )
+    own = [("Host", place.netloc), ("User-Agent", "hutch"), about]
+    fields = [field for field in own if field[0].lower() not in given]
+    fields += request.headers.items()
+    if place.is_relayed and place.proxy is not None:
+        target = f"{place.scheme}://{place.netloc}{target}"
+        if place.proxy.authorization is not None:
+            fields.append(("Proxy-Authorization", place.proxy.authorization))
+    return compose(request.method, target, fields)
 
 
-def _answer(response: http.client.HTTPResponse) -> Answer:
-    body = response.read(_LONGEST_ERROR)
-    code = re.search(rb"<Code>(\w+)</Code>", body)
+def _hear(line: Line, head: Head) -> Answer:
+    text = answers.read_text(line, head)
+    answers.end(line, head)
+    if head.status // 100 == 2:  # noqa: PLR2004 - as HTTP has it
+        return Answer(head.status, head.etag)
+    code = _CODE.search(text)
     return Answer(
-        response.status,
-        response.headers.get("ETag", ""),
-        code.group(1).decode() if code else "",
-        response.headers.get("Date", ""),
+        head.status, head.etag, code.group(1).decode() if code else "", head.date
     )
+
+
+def _require_asked(head: Head, first: int, size: int) -> None:
+    """Refuse other bytes than those that were asked for."""
+    if head.status == _PARTIAL:
+        fits = head.span == (first, first + size - 1)
+    else:
+        fits = head.status == _OK and first == 0
+    if not fits:
+        raise CutError("The object store sent other bytes than it was asked for.")
+    if head.length is None or head.length < size:
+        raise CutError("The object store sent fewer bytes than it should.")
+    if head.length > size:
+        raise answers.longer()
 
 
 def describe(answer: Answer, request: SignedRequest, *, fresh: bool) -> str:
@@ -321,8 +329,13 @@ def describe(answer: Answer, request: SignedRequest, *, fresh: bool) -> str:
         fresh: It was signed just before.
     """
     said = f"The object store answered {answer.status} {answer.code}".strip()
+    if answer.is_redirect:
+        return (
+            f"{said}; hutch follows no redirect, since its requests are signed for one "
+            "host: the facility must set the store's address to where it leads"
+        )
     signed = re.search(r"X-Amz-Date=(\d{8}T\d{6}Z)", request.url)
-    if not (fresh and signed and answer.status == http.client.FORBIDDEN):
+    if not (fresh and signed and answer.status == _FORBIDDEN):
         return said
     try:
         theirs = parsedate_to_datetime(answer.date).replace(tzinfo=UTC)
@@ -336,14 +349,3 @@ def describe(answer: Answer, request: SignedRequest, *, fresh: bool) -> str:
         f"{said}; its clock is {abs(ahead).total_seconds():.0f} s {which} that of the "
         "hutch server: the facility must set both, and 'hutch-api doctor' checks it"
     )
-
-
-def _cut(connection: http.client.HTTPConnection) -> None:
-    """Wake the thread that waits on a connection."""
-    if connection.sock is not None:
-        try:
-            # Not the socket's own method: that of TLS ends the encryption first, and
-            # what the thread is just sending would go out in the clear.
-            socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
-        except OSError:
-            return

@@ -6,21 +6,13 @@ from typing import Final
 
 from hutch.contract.wire.transfer import SignedRequest
 from hutch.errors import CorruptDataError, TransferError
-from hutch.transfer.carrier import Answer, Carrier, CutError, describe
+from hutch.transfer.carrier import Answer, Carrier, CutError, Moved, describe
 from hutch.transfer.upload import ATTEMPTS, FIRST_PAUSE_S, LONGEST_PAUSE_S, REFUSED
 
 Take = Callable[[int, memoryview], None]
 """Is given the position in the file and the bytes there, in order."""
 _ABSENT: Final = frozenset({"NoSuchKey", "NoSuchVersion"})
-_CUT_SHORT: Final = "The object store sent fewer bytes than it should"
-
-
-class _TakeError(Exception):
-    """What was fetched could not be kept: not a fault of the connection."""
-
-    def __init__(self, cause: OSError) -> None:
-        super().__init__(cause)
-        self.cause = cause
+_BEYOND: Final = 416
 
 
 def fetch(
@@ -32,17 +24,19 @@ def fetch(
     size: int,
     request: SignedRequest,
     renew: Callable[[], SignedRequest],
+    moved: Moved,
 ) -> None:
     """Fetch bytes of a file, going on where a connection broke.
 
     Args:
         carrier: The connections.
         path: For messages.
-        take: Is given each byte exactly once, in order.
+        take: Is given each byte exactly once, in order, by whole buffers but the last.
         first: First byte.
         size: Number of bytes; 0 fetches nothing.
         request: The signed request.
         renew: Asks for a fresh one, where the old one has expired or was revoked.
+        moved: Is told what comes; what never got to ``take`` is taken back.
 
     Raises:
         LostError: If the store answers nobody any more.
@@ -50,38 +44,57 @@ def fetch(
         CorruptDataError: If the store does not have them any more.
         OSError: If ``take`` raises it, as when the disk is full.
     """
-    here, end, guarded = first, first + size, _guarded(take)
-    address = _Address(path, request, renew)
-    pause, why, failures = FIRST_PAUSE_S, "", 0
+    here = told = first
+    address, end = _Address(path, request, renew), first + size
+    tries = _Tries(carrier, path)
 
     def arrived(block: memoryview) -> None:
         nonlocal here
-        kept = block[: end - here]  # a store that sends more is not believed
-        guarded(here, kept)
-        here += len(kept)
+        take(here, block)
+        here += len(block)
+
+    def tell(count: int) -> None:
+        nonlocal told
+        told += count
+        moved(count)
 
     while here < end:
         before = here
         try:
-            answer = carrier.get(address.request, arrived, first=here, size=end - here)
+            answer = carrier.get(
+                address.request, arrived, first=here, size=end - here, moved=tell
+            )
         except CutError as e:
             why = e.detail
-        except _TakeError as e:
-            raise e.cause from None
         else:
-            why = _CUT_SHORT
-            if not answer.is_success:
-                why = describe(answer, address.request, fresh=address.fresh)
-            address.answered(answer)
+            why = address.answered(answer)
+        finally:
+            if told > here:
+                tell(here - told)
         if here == end:
             return
+        tries.failed(why, has_moved=here > before)
+
+
+@dataclass(slots=True)
+class _Tries:
+    """How often the store was asked in vain."""
+
+    carrier: Carrier
+    path: str
+    count: int = 0
+    pause: float = 0.0
+
+    def failed(self, why: str, *, has_moved: bool) -> None:
+        """Wait before the next try, unless it was the last."""
         # Bytes that arrived show that the store is alive: the count starts again.
-        failures = 1 if here > before else failures + 1
-        pause = FIRST_PAUSE_S if here > before else min(pause * 2, LONGEST_PAUSE_S)
-        if failures == ATTEMPTS:
-            carrier.require_store()
-            raise _failed(path, why)
-        carrier.pause(pause)
+        self.count = 1 if has_moved else self.count + 1
+        first = self.count == 1
+        self.pause = FIRST_PAUSE_S if first else min(self.pause * 2, LONGEST_PAUSE_S)
+        if self.count == ATTEMPTS:
+            self.carrier.require_store()
+            raise _failed(self.path, why)
+        self.carrier.pause(self.pause)
 
 
 @dataclass(slots=True)
@@ -91,26 +104,36 @@ class _Address:
     path: str
     request: SignedRequest
     renew: Callable[[], SignedRequest]
-    absent: bool = False
+    unfit: bool = False
     fresh: bool = False
 
-    def answered(self, answer: Answer) -> None:
-        """Take the store's answer.
+    def answered(self, answer: Answer) -> str:
+        """Take the store's answer, and say what it was.
 
         Raises:
             CorruptDataError: The store does not have the version that the dataset
-                names, also when asked for the second time.
+                names, or not all of it, also when asked for the second time.
+            TransferError: The store wants to be asked elsewhere.
         """
-        gone = answer.code in _ABSENT
-        if gone and self.absent:
+        why = describe(answer, self.request, fresh=self.fresh)
+        if answer.is_redirect:
+            raise _failed(self.path, why)
+        gone, short = answer.code in _ABSENT, answer.status == _BEYOND
+        if (gone or short) and self.unfit:
+            what = (
+                "is missing: the object store does not have the version any more that "
+                "the dataset names"
+                if gone
+                else "is shorter in the object store than in the dataset"
+            )
             raise CorruptDataError(
-                f"{self.path!r} is missing: the object store does not have the version "
-                "any more that the dataset names. Tell the owner and the facility.",
+                f"{self.path!r} {what}. Tell the owner and the facility.",
                 path=self.path,
             )
-        self.absent = gone  # perhaps the dataset has another version by now
-        if gone or answer.status == REFUSED:
+        self.unfit = gone or short  # perhaps the dataset has another version by now
+        if self.unfit or answer.status == REFUSED:
             self.request, self.fresh = self.renew(), True
+        return why
 
 
 def _failed(path: str, why: str) -> TransferError:
@@ -119,15 +142,3 @@ def _failed(path: str, why: str) -> TransferError:
         "if it stays so, the store's copy may be damaged: tell the facility.",
         path=path,
     )
-
-
-def _guarded(take: Take) -> Take:
-    """Tell errors of ``take`` from those of the connection, for the carrier."""
-
-    def guarded(at: int, block: memoryview) -> None:
-        try:
-            take(at, block)
-        except OSError as e:
-            raise _TakeError(e) from e
-
-    return guarded

@@ -127,19 +127,15 @@ class Fetcher:
         take: Callable[[int, memoryview], None],
     ) -> None:
         """Fetch a part of a file, telling the progress."""
-
-        def arrived(at: int, block: memoryview) -> None:
-            take(at, block)
-            self.moved(file.path, len(block))
-
         fetch(
             self.carrier,
             file.path,
-            arrived,
+            take,
             first=part.offset,
             size=part.size,
             request=request,
             renew=self.renewer(file),
+            moved=lambda count: self.moved(file.path, count),
         )
 
 

@@ -85,6 +85,9 @@ def send(
                     path=found.path,
                 )
             why = describe(answer, request, fresh=request is not target.request)
+            if answer.is_redirect:
+                count.take_back()
+                raise _failed(found.path, why)
             if answer.status == REFUSED and attempt < ATTEMPTS:
                 request = target.renew()
         count.take_back()
@@ -92,15 +95,19 @@ def send(
             carrier.pause(pause)
         pause = min(pause * 2, LONGEST_PAUSE_S)
     carrier.require_store()
-    raise TransferError(
-        f"{found.path!r} could not be sent: {why.rstrip('.')}. Push again later.",
-        path=found.path,
-    )
+    raise _failed(found.path, why)
 
 
 def sent(part: Part, answer: Answer, crc64nvme: str) -> PartSent:
     """Note a part as the store acknowledged it."""
     return PartSent(number=part.number, etag=answer.etag, crc64nvme=crc64nvme)
+
+
+def _failed(path: str, why: str) -> TransferError:
+    return TransferError(
+        f"{path!r} could not be sent: {why.rstrip('.')}. Push again later.",
+        path=path,
+    )
 
 
 class _Count:
