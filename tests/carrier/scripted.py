@@ -1,6 +1,7 @@
 """A store of raw sockets: it says what a test wants, byte by byte."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,7 +45,7 @@ class Store:
             finally:
                 for here in self._open:
                     with suppress(OSError):
-                        here.shutdown(socket.SHUT_RDWR)
+                        socket.socket.shutdown(here, socket.SHUT_RDWR)
 
     def request(self, method: str, **headers: str) -> SignedRequest:
         """Sign a request that leads here."""
@@ -89,6 +90,16 @@ class Store:
             for one in said:
                 self.read(here)
                 here.sendall(one)
+
+        return treat
+
+    def encrypted(self, context: ssl.SSLContext, treatment: Treatment) -> Treatment:
+        """Treat a connection behind TLS."""
+
+        def treat(here: socket.socket) -> None:
+            with context.wrap_socket(here, server_side=True) as wrapped:
+                self._open.append(wrapped)
+                treatment(wrapped)
 
         return treat
 
