@@ -58,7 +58,7 @@ def pull(
         workdir: The working directory.
         client: Logged in to the server of the working directory.
         restore: Also fetch what was deleted here.
-        jobs: Transfers at a time; None means eight.
+        jobs: Transfers at a time; None means as many as are found to be good.
         tell: Is told what happens, one event at a time.
 
     Raises:
@@ -103,7 +103,7 @@ def clone(
         include: Only paths that match one of these patterns (``*`` and ``?`` stop
             at a slash, ``**`` does not; without a slash they match in every
             directory); empty means all.
-        jobs: Transfers at a time; None means eight.
+        jobs: Transfers at a time; None means as many as are found to be good.
         tell: Is told what happens, one event at a time.
 
     Raises:

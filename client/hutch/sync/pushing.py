@@ -61,7 +61,7 @@ def push(
         delete: Also take out of the dataset what was deleted here.
         checksum: Read every file again instead of trusting size and times.
         force: Replace what others changed meanwhile.
-        jobs: Transfers at a time; None means eight.
+        jobs: Transfers at a time; None means as many as are found to be good.
         tell: Is told what happens, one event at a time.
 
     Raises:

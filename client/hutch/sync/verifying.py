@@ -142,7 +142,7 @@ def verify_dataset(
     Args:
         client: Logged in to the server.
         dataset: As ``client.find`` gave it.
-        jobs: Transfers at a time; None means eight.
+        jobs: Transfers at a time; None means as many as are found to be good.
         tell: Is told what happens, one event at a time.
 
     Raises:

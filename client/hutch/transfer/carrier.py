@@ -27,6 +27,7 @@ from hutch.transfer.failures import (
 from hutch.transfer.heads import Head, compose
 from hutch.transfer.routes import Place, Routes, split
 from hutch.transfer.sockets import Line, Moved, Piece
+from hutch.transfer.width import Width
 
 __all__ = [
     "Answer",
@@ -52,6 +53,7 @@ _OK: Final = 200
 _PARTIAL: Final = 206
 _REDIRECTS: Final = range(300, 400)
 _FORBIDDEN: Final = 403
+_TOO_BUSY: Final = frozenset({429, 503})
 _CODE: Final = re.compile(rb"<Code>(\w+)</Code>")
 
 
@@ -83,10 +85,15 @@ class Answer:
 
 
 class Carrier:
-    """Keep-alive connections to the store, for many threads."""
+    """Keep-alive connections to the store, for many threads.
 
-    def __init__(self) -> None:
+    Args:
+        jobs: Transfers at a time; None means as many as are found to be good.
+    """
+
+    def __init__(self, jobs: int | None = None) -> None:
         self.stopped = threading.Event()
+        self._width = Width(jobs)
         self._lock = threading.Lock()
         self._routes = Routes(self.stopped)
         self._idle: dict[Place, list[Line]] = {}
@@ -96,6 +103,7 @@ class Carrier:
     def stop(self) -> None:
         """End all transfers at once; every thread then gets ``StoppedError``."""
         self.stopped.set()
+        self._width.stop()
         with self._lock:
             for line in self._busy:
                 line.cut()
@@ -149,6 +157,7 @@ class Carrier:
         def tell(count: int) -> None:
             nonlocal told
             told += count
+            self._width.moved(count)
             moved(count)
 
         def exchange(line: Line) -> Answer:
@@ -190,6 +199,10 @@ class Carrier:
         wanted = ("Range", f"bytes={first}-{first + size - 1}")
         head = _compose(request, place, target, wanted)
 
+        def tell(count: int) -> None:
+            self._width.moved(count)
+            moved(count)
+
         def exchange(line: Line) -> Answer:
             line.send(head)
             got = answers.read_head(line)
@@ -201,7 +214,7 @@ class Carrier:
                 if self.stopped.is_set():
                     raise StoppedError
                 buffer = aligned()[: min(SIZE, left)]
-                line.receive_into(buffer, moved)
+                line.receive_into(buffer, tell)
                 left -= len(buffer)
                 take(buffer)
             answers.end(line, got)
@@ -214,6 +227,12 @@ class Carrier:
         return self._routes.place(scheme, netloc), target
 
     def _exchange(self, place: Place, exchange: Callable[[Line], Answer]) -> Answer:
+        with self._width.turn():
+            answer = self._ask(place, exchange)
+        self._width.ended(is_busy=answer.status in _TOO_BUSY)
+        return answer
+
+    def _ask(self, place: Place, exchange: Callable[[Line], Answer]) -> Answer:
         line = self._rested(place)
         if line is not None:
             with suppress(StaleError):

@@ -23,8 +23,8 @@ from hutch.errors import CorruptDataError, ServerAnswerError
 from hutch.transfer.carrier import Carrier
 from hutch.transfer.checksums import Hasher, combine, crc64nvme, to_text
 from hutch.transfer.download import fetch
-from hutch.transfer.engine import JOBS
 from hutch.transfer.upload import Progress
+from hutch.transfer.width import MOST
 from hutch.workdir.journal import Entry, Journal
 from hutch.workdir.tree import Tree, unwritable
 from hutch.workdir.walk import Stamp
@@ -143,8 +143,8 @@ def start(
     client: Client, dataset: UUID, *, moved: Progress, jobs: int | None
 ) -> Fetcher:
     """Start the threads of a pull or a verification."""
-    pool = ThreadPoolExecutor(jobs or JOBS, thread_name_prefix="hutch-fetch")
-    return Fetcher(client, dataset, moved, pool)
+    pool = ThreadPoolExecutor(jobs or MOST, thread_name_prefix="hutch-fetch")
+    return Fetcher(client, dataset, moved, pool, Carrier(jobs))
 
 
 @dataclass(slots=True)

@@ -20,11 +20,10 @@ from hutch.errors import ServerAnswerError, ServerUnavailableError
 from hutch.transfer.carrier import Carrier
 from hutch.transfer.session import Session
 from hutch.transfer.upload import Progress
+from hutch.transfer.width import MOST
 from hutch.workdir.journal import Entry, Journal, Upload
 from hutch.workdir.walk import Found
 
-JOBS: Final = 8
-"""Transfers at a time: enough to keep a store on a local network busy."""
 HASHERS: Final = min(4, os.cpu_count() or 1)
 
 _CONCERNS_ALL: Final = (
@@ -105,10 +104,10 @@ class Engine:
             root=root,
             session=session,
             journal=journal,
-            carrier=Carrier(),
+            carrier=Carrier(jobs),
             moved=moved,
             hashers=ThreadPoolExecutor(HASHERS, thread_name_prefix="hutch-hash"),
-            senders=ThreadPoolExecutor(jobs or JOBS, thread_name_prefix="hutch-send"),
+            senders=ThreadPoolExecutor(jobs or MOST, thread_name_prefix="hutch-send"),
             under_way=journal.uploads(),
             started_ns=started_ns,
         )

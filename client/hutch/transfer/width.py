@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Final
 
 FIRST: Final = 6
-MOST: Final = 32
+MOST: Final = 16
 """Above this stores only queue; and each connection has a buffer here."""
 WINDOW_S: Final = 1.0
 """A rate is measured over so long, and not over fewer than all have ended twice."""

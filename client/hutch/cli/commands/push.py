@@ -60,7 +60,10 @@ def configure(parser: ArgumentParser) -> None:
 def add_jobs(parser: ArgumentParser) -> None:
     """Declare how much happens at a time."""
     parser.add_argument(
-        "--jobs", type=positive, metavar="N", help="transfers at a time (default: 8)"
+        "--jobs",
+        type=positive,
+        metavar="N",
+        help="transfers at a time (default: as many as are found to be good)",
     )
 
 
