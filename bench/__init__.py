@@ -1,0 +1,1 @@
+"""How fast hutch is, beside the tools that people would use instead."""

@@ -1,0 +1,1 @@
+"""Figures of hutch by itself: a module each, found by its ``measure``."""
