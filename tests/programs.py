@@ -82,9 +82,9 @@ def find_minio() -> str:
     return program
 
 
-def minio_command(program: str, directory: Path, address: str) -> list[str]:
-    """Write its command line."""
-    return [program, "server", "--address", address, str(directory / "data")]
+def minio_command(program: str, directory: Path, address: str, *more: str) -> list[str]:
+    """Write its command line, with further options."""
+    return [program, "server", *more, "--address", address, str(directory / "data")]
 
 
 def minio_environ(root: Credentials) -> dict[str, str]:

@@ -33,6 +33,9 @@ StoreKind = Literal["seaweedfs", "minio"]
 REGION = "us-east-1"
 WEB_ORIGIN = programs.WEB_ORIGIN
 
+_DURABILITY = ("fsync", "synchronous_commit", "full_page_writes")
+"""Settings of PostgreSQL."""
+
 _GRPC_OFFSET = 10_000
 """SeaweedFS opens a second port this far above each of its ports."""
 
@@ -46,12 +49,14 @@ class StoreServer:
         url: Where it listens, without a slash at the end.
         root: The key pair that may do everything, made for this run.
         pid: Process id, for tests that kill it.
+        directory: Where everything of it lies.
     """
 
     kind: StoreKind
     url: str
     root: Credentials
     pid: int
+    directory: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,12 @@ class DatabaseServer:
     Attributes:
         directory: Where the socket lies.
         user: The superuser; everybody who reaches the socket is believed.
+        pid: Id of its first process.
     """
 
     directory: Path
     user: str
+    pid: int
 
     def url(self, database: str) -> str:
         """Write the SQLAlchemy URL of a database in the cluster."""
@@ -134,14 +141,17 @@ def seaweedfs() -> Iterator[StoreServer]:
 
 
 @contextmanager
-def minio() -> Iterator[StoreServer]:
+def minio(*more: str) -> Iterator[StoreServer]:
     """Run MinIO on one directory.
+
+    Args:
+        more: Further options of its command line.
 
     Raises:
         MissingServerError: If ``minio`` is neither named by ``HUTCH_MINIO`` nor on
             the path nor in the cache where ``make minio`` puts it.
     """
-    with killable("minio") as store:
+    with killable("minio", *more) as store:
         yield store.server
 
 
@@ -178,15 +188,18 @@ class KillableStore:
 
 
 @contextmanager
-def killable(kind: StoreKind) -> Iterator[KillableStore]:
-    """Run a store that a test may kill.
+def killable(kind: StoreKind, *more: str) -> Iterator[KillableStore]:
+    """Run a store that a test may kill; MinIO takes further options.
 
     Raises:
         MissingServerError: If its program is not installed.
     """
-    make = {"seaweedfs": _seaweedfs, "minio": _minio}[kind]
     with scratch(kind) as directory:
-        store = make(directory, random_credentials())
+        root = random_credentials()
+        if kind == "minio":
+            store = _minio(directory, root, *more)
+        else:
+            store = _seaweedfs(directory, root)
         try:
             store.start()
             yield store
@@ -201,21 +214,26 @@ def _seaweedfs(directory: Path, root: Credentials) -> KillableStore:
     ports = {name: free_port(above=_GRPC_OFFSET) for name in names}
     command = programs.weed_command(weed, directory, ports)
     environ = programs.weed_environ(root)
-    server = StoreServer("seaweedfs", f"http://127.0.0.1:{ports['s3']}", root, pid=0)
+    url = f"http://127.0.0.1:{ports['s3']}"
+    server = StoreServer("seaweedfs", url, root, pid=0, directory=directory)
     return KillableStore(server, command, directory, environ)
 
 
-def _minio(directory: Path, root: Credentials) -> KillableStore:
+def _minio(directory: Path, root: Credentials, *more: str) -> KillableStore:
     address = f"127.0.0.1:{free_port()}"
-    command = programs.minio_command(programs.find_minio(), directory, address)
+    command = programs.minio_command(programs.find_minio(), directory, address, *more)
     environ = programs.minio_environ(root)
-    server = StoreServer("minio", f"http://{address}", root, pid=0)
+    url = f"http://{address}"
+    server = StoreServer("minio", url, root, pid=0, directory=directory)
     return KillableStore(server, command, directory, environ)
 
 
 @contextmanager
-def postgresql() -> Iterator[DatabaseServer]:
+def postgresql(*, durable: bool = False) -> Iterator[DatabaseServer]:
     """Run a PostgreSQL cluster that forgets everything.
+
+    Args:
+        durable: Wait for the disk at each commit, as a facility's does.
 
     Raises:
         MissingServerError: If neither the path nor Debian's packages have it.
@@ -239,18 +257,13 @@ def postgresql() -> Iterator[DatabaseServer]:
             user=user,
         )
         command = [postgres, "-D", str(data), "-k", str(directory)]
-        # Durability is for data that somebody wants back.
-        for setting in (
-            "listen_addresses=",
-            "fsync=off",
-            "synchronous_commit=off",
-            "full_page_writes=off",
-            "max_connections=200",
-            "timezone=UTC",
-        ):
+        settings = ["listen_addresses=", "max_connections=200", "timezone=UTC"]
+        if not durable:  # that is for data that somebody wants back
+            settings += [f"{name}=off" for name in _DURABILITY]
+        for setting in settings:
             command += ["-c", setting]
         with _running(command, directory, {}, user=user, stop=signal.SIGINT) as process:
-            server = DatabaseServer(directory, "hutch")
+            server = DatabaseServer(directory, "hutch", process.pid)
             wait_until(
                 lambda: _accepts(server, process, directory), what="a connection"
             )
@@ -279,13 +292,14 @@ def _running(
     with (
         (directory / "output.log").open("wb") as output,
         subprocess.Popen(  # noqa: S603 -- a program of this machine, no shell
-            _tied(command),
+            tied(command),
             cwd=directory,
             env=path | dict(environ),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             user=user,
+            start_new_session=True,  # a Ctrl-C is for whoever started it
         ) as process,
     ):
         try:
@@ -298,7 +312,7 @@ def _running(
                 process.kill()
 
 
-def _tied(command: list[str]) -> list[str]:
+def tied(command: list[str]) -> list[str]:
     """Have the kernel end the server when a killed test run cannot."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tests.servers import StoreServer, random_credentials
+from tests.servers import StoreServer, random_credentials, tied
 
 START_S = 120
 
@@ -71,10 +71,11 @@ def running(
     with (
         log.open("wb") as output,
         subprocess.Popen(  # noqa: S603 -- our own program, no shell
-            [sys.executable, "-m", "hutch_api", command],
+            tied([sys.executable, "-m", "hutch_api", command]),
             env=environ,
             stdout=output,
             stderr=subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C is for whoever started it
         ) as process,
     ):
         try:

@@ -1,0 +1,183 @@
+"""The comparison: every tool does every work, in rounds, each in another order."""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench import works
+from bench.facility import Facility, StoreName, facility
+from bench.meter import Step, ToolError, Usage, measure
+from bench.results import Sample, Way
+from bench.tools.tool import Task, Tool
+from bench.works import Work
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be compared.
+
+    Attributes:
+        works: The trees, by the store that they are sent to.
+        ways: Whether they are also fetched from there.
+        rounds: How often.
+    """
+
+    tools: Sequence[Tool]
+    works: Mapping[StoreName, Sequence[Work]]
+    clones: Mapping[StoreName, bool]
+    rounds: int
+
+    def bytes(self) -> int:
+        """Say how much of the disk it takes at most, with some room to spare.
+
+        All sources are there at once; beside them one dataset in the store, its clone,
+        and what a store or a journal keeps for a while.
+        """
+        every = {work.name: work for some in self.works.values() for work in some}
+        largest = max((work.bytes for work in every.values()), default=0)
+        return int(1.1 * (sum(work.bytes for work in every.values()) + 3 * largest))
+
+
+@dataclass(slots=True)
+class Comparison:
+    """A comparison that is under way.
+
+    Attributes:
+        place: Directory for all of it.
+        say: Is told what happens.
+        samples: What was found so far.
+        database: What hutch's API keeps its rows in, once it was started.
+    """
+
+    plan: Plan
+    place: Path
+    say: Say
+    samples: list[Sample] = field(default_factory=list)
+    database: str = ""
+
+    def run(self) -> None:
+        """Do all of it; what a tool fails at is noted, and the others go on."""
+        for name, some in self.plan.works.items():
+            if not some:
+                continue
+            self.say(f"starting MinIO ({name}) and hutch")
+            with facility(self.place, name) as hall:
+                self.database = hall.database
+                for number in range(1, self.plan.rounds + 1):
+                    for index, work in enumerate(some):
+                        self._round(hall, work, number, shift=number - 1 + index)
+
+    def _round(self, hall: Facility, work: Work, number: int, *, shift: int) -> None:
+        tools = [t for t in self.plan.tools if t.works is None or work.name in t.works]
+        for tool in _rotated(tools, shift):
+            for sample in self._one(hall, work, tool, number):
+                self.samples.append(sample)
+                self.say(_told(sample, work, self.plan.rounds))
+
+    def _one(
+        self, hall: Facility, work: Work, tool: Tool, number: int
+    ) -> Iterator[Sample]:
+        """Have one tool push one work, and clone and verify it."""
+        scratch = self.place / "scratch"
+        task = Task(
+            facility=hall,
+            prefix=f"{work.name}-{tool.name}-{number}",
+            source=self._source(work),
+            target=self.place / "target",
+            scratch=scratch,
+        )
+        ways: list[tuple[Way, Callable[[Task], Sequence[Step]], Callable[[], None]]] = [
+            ("push", tool.push, lambda: works.read(task.source))
+        ]
+        if self.plan.clones[hall.name]:
+            stored = hall.files_of(tool.bucket(task))
+            ways += [
+                ("clone", tool.clone, lambda: works.read(stored)),
+                ("verify", tool.verify, lambda: None),
+            ]
+        scratch.mkdir()
+        try:
+            for way, steps_of, warm in ways:
+                steps = steps_of(task)
+                if not steps:
+                    continue
+                usage, failure = self._measure(hall, steps, warm)
+                if usage is not None and way == "push":
+                    failure = _unsent(task, tool, work)
+                if usage is not None and way == "clone" and number == 1:
+                    failure = _unfetched(task, tool)
+                yield Sample(
+                    store=hall.name,
+                    work=work.name,
+                    way=way,
+                    tool=tool.name,
+                    round=number,
+                    usage=None if failure else usage,
+                    failure=failure,
+                )
+                if failure:
+                    break
+        finally:
+            tool.tidy(task)
+            shutil.rmtree(scratch)
+            shutil.rmtree(task.target, ignore_errors=True)
+        hall.empty(tool.bucket(task))
+
+    def _measure(
+        self, hall: Facility, steps: Sequence[Step], warm: Callable[[], None]
+    ) -> tuple[Usage | None, str]:
+        hall.settle()
+        warm()
+        try:
+            return measure(steps, hall.watched, self.place / "scratch/output.log"), ""
+        except ToolError as e:
+            return None, str(e)
+
+    def _source(self, work: Work) -> Path:
+        directory = self.place / f"source-{work.name}"
+        if not directory.exists():
+            self.say(f"making {work.title}")
+            works.make(work, directory)
+        return directory
+
+
+def _rotated(tools: Sequence[Tool], shift: int) -> list[Tool]:
+    if not tools:
+        return []
+    start = shift % len(tools)
+    return [*tools[start:], *tools[:start]]
+
+
+def _unsent(task: Task, tool: Tool, work: Work) -> str:
+    """Say what is missing in the store; nothing if all is there."""
+    pages = task.facility.s3.get_paginator("list_objects_v2")
+    rows = [
+        row
+        for page in pages.paginate(Bucket=tool.bucket(task))
+        for row in page.get("Contents", ())
+    ]
+    held = sum(row["Size"] for row in rows)
+    if len(rows) < work.files or held < work.bytes:
+        return f"{len(rows)} of {work.files} files are in the store"
+    return ""
+
+
+def _unfetched(task: Task, tool: Tool) -> str:
+    """Say that the clone is not as the source; nothing if it is."""
+    alike = works.same(task.source, tool.landed(task))
+    return "" if alike else "the clone is not as the source"
+
+
+def _told(sample: Sample, work: Work, rounds: int) -> str:
+    what = f"{sample.round}/{rounds} {sample.store:10} {work.title:16} {sample.way:6}"
+    if sample.usage is None:
+        return f"{what} {sample.tool:7} FAILED: {sample.failure}"
+    used = sample.usage
+    return (
+        f"{what} {sample.tool:7} {used.wall_s:7.2f} s, CPU {used.client_cpu_s:.2f} s "
+        f"here, {used.store_cpu_s:.2f} s store, {used.server_cpu_s:.2f} s API; "
+        f"{used.memory.resident / works.MIB:.0f} MiB"
+    )
