@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow laws soak mutants check minio docs
+.PHONY: help setup demo test test-slow laws soak mutants check minio docs bench bench-smoke
 SHELL := /bin/sh
 BIN := .venv/bin
 KEEP ?=
@@ -8,7 +8,7 @@ JOBS ?= 2
 export PYTHON
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
 
 setup: ## make .venv with everything for work on hutch
 	@scripts/setup all
@@ -37,6 +37,17 @@ check: setup ## format, lint, types, layers, documents
 
 minio: ## build MinIO into a cache outside the checkout (needs Go)
 	@scripts/minio
+
+bench: setup minio ## hutch beside other tools (ROUNDS= WORKS= TOOLS= STORES= OWN= SCALE= PLACE=)
+	@scripts/peers
+	@$(BIN)/python -m bench --rounds $(or $(ROUNDS),3) --works $(or $(WORKS),all) \
+	    --tools $(or $(TOOLS),all) --stores $(or $(STORES),all) --own $(or $(OWN),all) \
+	    --scale $(or $(SCALE),full) $(if $(PLACE),--place $(PLACE))
+
+bench-smoke: setup minio ## see that the bench works; says nothing of speed
+	@scripts/peers s5cmd
+	@$(BIN)/python -m bench --rounds 1 --works large,small --tools hutch,s5cmd \
+	    --stores default --scale smoke
 
 docs: setup ## write the generated pages, build the site into site/
 	@scripts/docs write

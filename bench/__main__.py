@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--own", default=ALL, help=f"limits, modules of own: {lists}")
     parser.add_argument("--scale", choices=list(WORKS), default="full")
     parser.add_argument("--place", type=Path, help="where to work (default: $TMPDIR)")
-    parser.add_argument("--out", type=Path, default=page.RESULTS, help="for results")
+    parser.add_argument("--out", type=Path, help="where results go (default: bench/)")
     return parser
 
 
@@ -103,7 +103,7 @@ def _run(options: argparse.Namespace) -> int:
             groups.append(Group(title=title, figures=found, failure=failure))
         tempfile.tempdir = None
     run = _result(date, plan, comparison, groups, whole=whole)
-    return _report(run, date, options.out, small=small)
+    return _report(run, date, _out(options))
 
 
 def _plan(options: argparse.Namespace) -> tuple[Plan, list[str]]:
@@ -201,18 +201,24 @@ def _peer(tool: Tool) -> Peer:
     return Peer(name=tool.name, version=tool.version(), settings=tool.settings)
 
 
-def _report(run: Run, date: datetime, out: Path, *, small: bool) -> int:
+def _out(options: argparse.Namespace) -> Path | None:
+    """Say where the results are kept; None: nowhere, they mean nothing."""
+    if options.out is None and options.scale == "smoke":
+        return None
+    out: Path = options.out or page.RESULTS
+    return out
+
+
+def _report(run: Run, date: datetime, out: Path | None) -> int:
     """Keep the results, and say them; 1 if anything failed."""
-    if run.whole:
-        file = out / f"{run.date}.json"
-    else:
-        file = out / f"part-{date:%Y-%m-%dT%H%M%S}.json"
-    results.save(run, file)
     print("".join(page.write(run)))
-    "".join(chart.write(run))
-    say(f"wrote {file}")
-    if run.whole and not small:
-        say("next: make docs, and commit what it wrote")
+    say(f"a chart of {len(list(chart.write(run)))} lines")
+    if out is not None:
+        # Only a whole run is for the documents; a part can be named to bench.page.
+        part = f"part-{date:%Y-%m-%dT%H%M%S}"
+        file = out / f"{run.date if run.whole else part}.json"
+        results.save(run, file)
+        say(f"wrote {file}" + ("; next: make docs" if run.whole else ""))
     failed = [s for s in run.samples if s.usage is None]
     broken = [g for g in run.groups if g.failure]
     if failed or broken:

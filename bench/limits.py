@@ -46,10 +46,10 @@ def _best(work: Callable[[], object], size: int) -> float:
 
 
 def _memory(size: int) -> list[Figure]:
-    data, other = os.urandom(size), bytearray(size)
+    data, view = os.urandom(size), memoryview(bytearray(size))
 
     def copy() -> None:
-        other[:] = data
+        view[:] = data
 
     works: tuple[tuple[str, Callable[[], object]], ...] = (
         ("memcpy", copy),

@@ -63,7 +63,7 @@ def write(run: Run | None) -> Iterator[str]:
         return
     parts = "" if run.whole else " Parts of the comparison were left out or joined."
     yield (
-        f"\nRun of {run.date}: {run.machine}; {run.rounds} rounds, hutch on "
+        f"\nRun of {run.date}: {run.machine}; rounds: {run.rounds}; hutch on "
         f"{run.database or 'no database'}.{parts}\n"
     )
     yield "\n![Throughput of each tool](../assets/benchmarks.svg)\n\n"

@@ -12,7 +12,7 @@ class S5cmd(Tool):
     """``s5cmd cp``."""
 
     name: ClassVar[str] = "s5cmd"
-    settings: ClassVar[str] = "`--numworkers 32`, `--concurrency 8`, `--part-size 64`"
+    settings: ClassVar[str] = "`--numworkers 16`, `--concurrency 4`, `--part-size 64`"
 
     def version(self) -> str:
         """Ask it for its version."""
@@ -30,7 +30,7 @@ class S5cmd(Tool):
         return task.step(
             self.program,
             *("--endpoint-url", task.facility.store.url, "--log", "error"),
-            *("--numworkers", "32", "cp", "--concurrency", "8", "--part-size", "64"),
+            *("--numworkers", "16", "cp", "--concurrency", "4", "--part-size", "64"),
             *(source, target),
             more=task.s3_environ(),
         )

@@ -48,7 +48,7 @@ def test_every_command_of_the_server_is_documented() -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["help", "setup", "demo", "test", "test-slow", "check", "minio", "docs"],
+    ["help", "setup", "demo", "test", "test-slow", "check", "minio", "docs", "bench"],
 )
 def test_the_makefile_has_the_target_and_tells_of_it(target: str) -> None:
     text = (tree.ROOT / "Makefile").read_text("utf-8")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
-_SOURCES: Final = {"client": "hutch", "api": "hutch_api"}
+_SOURCES: Final = {"client": "hutch", "api": "hutch_api", ".": "bench"}
 
 
 @cache
@@ -27,7 +27,7 @@ def tracked() -> list[Path]:
 
 @cache
 def modules() -> dict[str, Path]:
-    """Give every module of the distribution by its dotted name."""
+    """Give every module of the distribution and of the bench by its dotted name."""
     found = {}
     for source, package in _SOURCES.items():
         for file in sorted((ROOT / source / package).rglob("*.py")):
