@@ -40,7 +40,7 @@ def test_a_store_that_moves_more_with_more_connections_gets_them() -> None:
     assert limits[-1] == MOST
 
 
-@pytest.mark.parametrize("enough", [6, 10, 14, 20])
+@pytest.mark.parametrize("enough", [6, 8, 10])
 def test_no_more_are_kept_than_pay(enough: int) -> None:
     limits = _run(lambda n: min(n, enough) * 1e9, windows=REST)
     assert max(6, enough // 2) <= limits[-1] <= max(9, 3 * enough // 2)
