@@ -36,9 +36,15 @@ def requests(store_server: StoreServer) -> Iterator[Requests]:
     requests.close()
 
 
-def keys(lister: Lister, prefix: str, *, first: str | None = None) -> list[str]:
+def keys(
+    lister: Lister,
+    prefix: str,
+    *,
+    first: str | None = None,
+    expected: int | None = None,
+) -> list[str]:
     start = None if first is None else prefix + first
-    rows = lister.versions(prefix, first=start)
+    rows = lister.versions(prefix, first=start, expected=expected)
     return [row.key.removeprefix(prefix) for row in rows]
 
 
@@ -58,6 +64,21 @@ def test_no_version_is_lost_between_two_pages(
     rows = list(lister.versions(prefix))
     assert len({(row.key, row.version) for row in rows}) == len(rows)
     assert [row.is_marker for row in rows] == [True, False] * len(TREE)
+
+
+@pytest.mark.parametrize("expected", [0, 1, 20, 40, 60])
+def test_no_version_is_lost_where_another_number_was_expected(
+    tool: Tool, requests: Requests, expected: int
+) -> None:
+    prefix = f"d/{uuid4()}/"
+    for path in TREE:
+        tool.write(prefix + path, b"1")
+        tool.mark_deleted(prefix + path)
+    lister = Lister(requests, SUITE.data)
+    for first in (None, "a/b d"):
+        start = 0 if first is None else TREE.index(first)
+        wanted = [path for path in TREE[start:] for _ in range(2)]
+        assert keys(lister, prefix, first=first, expected=expected) == wanted
 
 
 @settings(

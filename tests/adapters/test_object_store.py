@@ -10,6 +10,7 @@ import pytest
 from hutch.contract.problems import (
     StoreUnavailableError,
 )
+from hutch_api.adapters.memory import checksum
 from hutch_api.adapters.s3 import Buckets, S3Store, create_s3_store, make_client
 from tests.adapters.subject import Subject, Tool, memory_subject, send, send_cut
 from tests.adapters.writing import WritingSuite, altered
@@ -171,6 +172,8 @@ class TestMemory(ObjectStoreSuite):
 class RealStoreSuite(ObjectStoreSuite):
     """What only a server can show."""
 
+    shows_intents = False
+
     @pytest.fixture
     def store(self, server: StoreServer) -> Subject:
         objects, clock = real_store(server)
@@ -191,6 +194,23 @@ class RealStoreSuite(ObjectStoreSuite):
         send_cut(request, content)
         wait_until(lambda: store.send(request, content).status == 200, what="a put")
         assert store.only("f").size == len(content)
+
+    def test_a_listing_shows_the_intents_or_says_that_it_does_not(
+        self, store: Subject
+    ) -> None:
+        intent = uuid4()
+        upload = store.objects.create_upload(store.key("m"), intent=intent)
+        part = store.put_part("m", upload, b"parts")
+        crc = checksum(b"parts")
+        store.objects.complete_upload(store.key("m"), upload, [part], crc64nvme=crc)
+        assert store.put("s", b"single", intent=intent) == 200
+        store.foreign.write(store.key("t"), b"tool")
+        rows = list(store.objects.versions(store.prefix, expected=3, intents=True))
+        assert [r.intent for r in rows] == [
+            *(2 * [intent if self.shows_intents else None]),
+            None,
+        ]
+        assert [r.intent for r in store.versions()] == [None, None, None]
 
     def test_thousands_of_versions_are_deleted_in_one_call(
         self, store: Subject
@@ -236,6 +256,8 @@ class TestSeaweedfs(RealStoreSuite):
 
 
 class TestMinio(RealStoreSuite):
+    shows_intents = True
+
     @pytest.fixture
     def server(self, minio: StoreServer) -> StoreServer:
         return minio

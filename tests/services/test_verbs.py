@@ -4,7 +4,8 @@ import pytest
 
 from hutch.contract.parts import SMALL
 from hutch.contract.wire.transfer import UploadIn
-from hutch_api.services.announcement import Known, _verb
+from hutch_api.services.announcement import _verb
+from hutch_api.services.neighbours import Known
 from hutch_api.store.tables import Verb
 
 _NOTHING = Known(

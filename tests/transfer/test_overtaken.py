@@ -11,7 +11,7 @@ from functools import partial
 from uuid import UUID
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from hutch.contract.steps import Step, observing
 from hutch.contract.wire.datasets import State
@@ -21,6 +21,7 @@ from hutch_api.services import closing, deletion
 from hutch_api.services import uploads as transfer
 from hutch_api.services.announcement import Announced
 from hutch_api.services.sweep import sweep
+from hutch_api.store.rows import INTENTS, read_intents
 from hutch_api.store.tables import Dataset, Intent, IntentState, Operation
 from tests.agreement import disagreements
 from tests.conftest import Clock
@@ -203,8 +204,8 @@ def test_an_upload_that_is_opened_while_a_dataset_ends_ends_with_it(
         push = flow.start(ada, dataset)
         crashed_at(Step.INTENTS_WRITTEN, partial(flow.announce, ada, push, {"a": BIG}))
         with flow.site.look() as work:
-            query = select(Intent).where(Intent.dataset_id == dataset)
-            intent = work.session.exec(query).one()
+            query = INTENTS.where(col(Intent.dataset_id) == dataset)
+            [intent] = read_intents(work.session, query)
         opening = partial(
             transfer._open_uploads, flow.site, [Announced("a", intent=intent)]
         )

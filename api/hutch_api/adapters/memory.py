@@ -80,12 +80,14 @@ class MemoryStore:
     Attributes:
         before: Called with the name of a method before it does anything; a test
             that wants the store to fail there raises from it.
+        shows_intents: Listings show them when they are asked to, as MinIO's do.
     """
 
     def __init__(
         self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self.before: Callable[[str], None] = lambda _: None
+        self.shows_intents = False
         self.accounts: dict[str, str] = {}
         self._clock = clock
         self._lock = RLock()
@@ -239,8 +241,17 @@ class MemoryStore:
         with self._lock:
             return [name for name, found in self._uploads.items() if found.key == key]
 
-    def versions(self, prefix: str, *, first: str | None = None) -> Iterator[Version]:
+    def versions(
+        self,
+        prefix: str,
+        *,
+        first: str | None = None,
+        expected: int | None = None,
+        intents: bool = False,
+    ) -> Iterator[Version]:
         """List all versions and delete markers under a prefix."""
+        del expected  # it has no pages
+        shown = intents and self.shows_intents
         self.before("versions")
         with self._lock:
             keys = sorted(key for key in self._objects if key.startswith(prefix))
@@ -253,6 +264,7 @@ class MemoryStore:
                     is_latest=place == 0,
                     is_marker=row.content is None,
                     modified=row.modified,
+                    intent=row.intent if shown else None,
                 )
 
     def stat(self, key: str, version: str) -> Stat | None:

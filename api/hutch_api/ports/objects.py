@@ -121,7 +121,14 @@ class ObjectStore(Protocol):
         """List the ids of the multipart uploads of exactly this key."""
         ...
 
-    def versions(self, prefix: str, *, first: str | None = None) -> Iterator[Version]:
+    def versions(
+        self,
+        prefix: str,
+        *,
+        first: str | None = None,
+        expected: int | None = None,
+        intents: bool = False,
+    ) -> Iterator[Version]:
         """List all versions and delete markers under a prefix.
 
         Sorted by the bytes of the key, then the newest first; listed lazily.
@@ -129,6 +136,9 @@ class ObjectStore(Protocol):
         Args:
             prefix: Start of the keys, such as ``d/<dataset id>/``.
             first: Begin at this key (included); None means the first there is.
+            expected: How many rows will probably be read; None means all of them.
+            intents: Have the store show the intent ids, if it can: it takes three
+                times as long.
         """
         ...
 

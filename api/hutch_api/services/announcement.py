@@ -5,13 +5,12 @@ that two pushes cannot both be told yes.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final, Protocol
 from uuid import UUID, uuid4
 
-from sqlalchemy import Text, exists, literal, update, values
-from sqlalchemy import column as sql_column
-from sqlmodel import col, select
+from sqlmodel import col, update
 
 from hutch.contract.parts import SMALL, part_size
 from hutch.contract.paths import PathError, RelativePath, ancestors, fold, parse
@@ -25,16 +24,15 @@ from hutch.contract.problems import (
 )
 from hutch.contract.wire.transfer import UploadIn
 from hutch_api.domain.access import Actor
-from hutch_api.services.files import user_names
+from hutch_api.services.neighbours import Batch, Known, look_up, name_there
 from hutch_api.services.work import Work
+from hutch_api.store.rows import FileRow, IntentRow, insert_rows, values_of
 from hutch_api.store.tables import (
     LIVE_INTENTS,
     Dataset,
-    File,
     Intent,
     IntentState,
     Push,
-    Superseded,
     Verb,
 )
 
@@ -42,25 +40,51 @@ _LONG_NAME: Final = 240
 """Bytes; SeaweedFS fails at a create-only PUT of a name above 246, not at parts."""
 
 
+class Held(Protocol):
+    """What a dataset holds at a path: enough to tell who changed it."""
+
+    @property
+    def version(self) -> str:
+        """Its version in the store."""
+        ...
+
+    @property
+    def committed_at(self) -> datetime:
+        """When it came."""
+        ...
+
+    @property
+    def committed_by(self) -> UUID:
+        """Who brought it."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What the dataset holds and awaits near the announced paths.
+class _Changes:
+    """What an announcement writes at its end, one statement for each kind."""
 
-    Attributes:
-        files: Files by the fold of their path.
-        live: Live intents by the fold of their path.
-        names: User names by id, of those who committed or send them.
-        used: Paths whose key the store may know although no file is there.
-        above: Folds of announced paths that are directories already.
-        own: Intents of this push among those that committed ``files``.
-    """
+    fresh: list[IntentRow] = field(default_factory=list)
+    touched: list[UUID] = field(default_factory=list)
+    ended: list[UUID] = field(default_factory=list)
 
-    files: Mapping[str, File]
-    live: Mapping[str, Intent]
-    names: Mapping[UUID, str]
-    used: frozenset[str]
-    above: frozenset[str]
-    own: frozenset[UUID]
+    def write(self, work: Work) -> None:
+        """Write them; what ends goes before what takes its place."""
+        if self.ended:
+            work.session.exec(
+                update(Intent)
+                .where(
+                    col(Intent.id).in_(self.ended),
+                    col(Intent.state).in_(LIVE_INTENTS),
+                )
+                .values(state=IntentState.ABORTED, touched_at=work.now)
+            )
+        if self.touched:
+            work.session.exec(
+                update(Intent)
+                .where(col(Intent.id).in_(self.touched))
+                .values(touched_at=work.now)
+            )
+        insert_rows(work.session, Intent, [values_of(row) for row in self.fresh])
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +97,7 @@ class _Context:
     dataset: Dataset
     known: Known
     force: bool
+    changes: _Changes
 
 
 @dataclass(slots=True)
@@ -80,9 +105,9 @@ class Announced:
     """The outcome for one file: an intent, fresh or found again, or an error."""
 
     path: str
-    intent: Intent | None = None
+    intent: IntentRow | None = None
     error: HutchError | None = None
-    replaced: list[Intent] = field(default_factory=list)
+    replaced: list[IntentRow] = field(default_factory=list)
 
 
 def announce_files(
@@ -98,9 +123,10 @@ def announce_files(
     """Decide about each file and write the intents of those that may be sent."""
     checked = [_check_path(item.path, portable=portable) for item in wanted]
     folds = {fold(path) for path in checked if isinstance(path, str)}
-    known = _look_up(work, push, folds, [p for p in checked if isinstance(p, str)])
-    context = _Context(work, actor, push, dataset, known, force)
-    batch: dict[str, str] = {}
+    known = look_up(work, push, folds, [p for p in checked if isinstance(p, str)])
+    changes = _Changes()
+    context = _Context(work, actor, push, dataset, known, force, changes)
+    batch = Batch()
     outcomes = []
     for item, path in zip(wanted, checked, strict=True):
         outcome = Announced(item.path)
@@ -114,7 +140,8 @@ def announce_files(
         except HutchError as error:
             outcome.error = error
         else:
-            batch[fold(path)] = path
+            batch.add(path)
+    changes.write(work)
     return outcomes
 
 
@@ -125,91 +152,23 @@ def _check_path(text: str, *, portable: bool) -> RelativePath | PathInvalidError
         return PathInvalidError(f"{text!r} {error.reason}", path=text)
 
 
-def _look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
-    session, dataset = work.session, push.dataset_id
-    parents = {a for f in folds for a in ancestors(f)}
-    files = session.exec(
-        select(File).where(
-            File.dataset_id == dataset, col(File.fold).in_(folds | parents)
-        )
-    ).all()
-    live = session.exec(
-        select(Intent).where(
-            Intent.dataset_id == dataset,
-            col(Intent.state).in_(LIVE_INTENTS),
-            col(Intent.fold).in_(folds | parents),
-        )
-    ).all()
-    superseded = session.exec(
-        select(Superseded.path).where(
-            Superseded.dataset_id == dataset, col(Superseded.path).in_(paths)
-        )
-    ).all()
-    aborted = session.exec(
-        select(Intent.path).where(
-            Intent.dataset_id == dataset,
-            Intent.state == IntentState.ABORTED,
-            col(Intent.cleared).is_(other=False),
-            col(Intent.path).in_(paths),
-        )
-    ).all()
-    own = session.exec(
-        select(Intent.id).where(
-            Intent.push_id == push.id,
-            col(Intent.id).in_([f.intent_id for f in files]),
-        )
-    ).all()
-    people = {f.committed_by for f in files} | {i.actor_id for i in live}
-    return Known(
-        files={f.fold: f for f in files},
-        live={i.fold: i for i in live},
-        names=user_names(work, people),
-        used=frozenset([*superseded, *aborted]),
-        above=_directories(work, dataset, folds),
-        own=frozenset(own),
-    )
-
-
-def _directories(work: Work, dataset: UUID, folds: set[str]) -> frozenset[str]:
-    """Find which of these folds have files or live intents below them."""
-    if not folds:
-        return frozenset()
-    wanted = values(sql_column("fold", Text)).data([(f,) for f in folds]).cte("wanted")
-    low, high = wanted.c.fold + literal("/"), wanted.c.fold + literal("0")
-    below_file = exists().where(
-        col(File.dataset_id) == dataset, col(File.fold) > low, col(File.fold) < high
-    )
-    below_intent = exists().where(
-        col(Intent.dataset_id) == dataset,
-        col(Intent.state).in_(LIVE_INTENTS),
-        col(Intent.fold) > low,
-        col(Intent.fold) < high,
-    )
-    found = work.session.exec(
-        select(wanted.c.fold).where(below_file | below_intent)
-    ).all()
-    return frozenset(found)
-
-
-def _require_no_clash(
-    path: RelativePath, known: Known, batch: Mapping[str, str]
-) -> None:
+def _require_no_clash(path: RelativePath, known: Known, batch: Batch) -> None:
     """Refuse what could not lie beside the rest on a disk that ignores case."""
     folded = fold(path)
-    other = _name_there(folded, known, batch) or path
-    if other != path or folded in batch:
+    other = name_there(folded, known, batch) or path
+    if other != path or folded in batch.names:
         raise PathClashError(
             f"{path!r} differs from {other!r} only in case; rename one of them",
             path=path,
             other=other,
         )
-    if folded in known.above or any(b.startswith(f"{folded}/") for b in batch):
+    if folded in known.above or folded in batch.above:
         raise PathClashError(
             f"{path!r} is a directory in the dataset; it cannot be a file too",
             path=path,
         )
     for above in ancestors(folded):
-        there = _name_there(above, known, batch)
+        there = name_there(above, known, batch)
         if there is not None:
             raise PathClashError(
                 f"{path!r} lies below {there!r}, which is a file in the dataset",
@@ -218,14 +177,8 @@ def _require_no_clash(
             )
 
 
-def _name_there(folded: str, known: Known, batch: Mapping[str, str]) -> str | None:
-    """Find what the path with this fold is really called."""
-    taken = known.files.get(folded) or known.live.get(folded)
-    return taken.path if taken else batch.get(folded)
-
-
 def require_base(
-    path: str, file: File | None, base: str | None, *, known: Mapping[UUID, str]
+    path: str, file: Held | None, base: str | None, *, known: Mapping[UUID, str]
 ) -> None:
     """Refuse to replace a file that is not the one the caller knew.
 
@@ -262,14 +215,14 @@ def _decide(
         require_base(path, file, item.base, known=known.names)
     if live is not None:
         if live.push_id == push.id and _same(live, item) and _is_opened(live):
-            live.touched_at = work.now
-            outcome.intent = live
+            context.changes.touched.append(live.id)
+            outcome.intent = replace(live, touched_at=work.now)
             return
         _require_takeover(context, live)
         outcome.replaced.append(live)
-        _abort(work, live)
+        context.changes.ended.append(live.id)
     verb = _verb(path, item, file=file, live=live, known=known)
-    intent = Intent(
+    intent = IntentRow(
         id=uuid4(),
         dataset_id=context.dataset.id,
         push_id=push.id,
@@ -283,14 +236,18 @@ def _decide(
         base=None if file is None else file.version,
         force=context.force,
         crc64nvme=item.crc64nvme if verb is Verb.SINGLE else None,
+        sha256=None,
+        upload=None,
+        cleared=False,
+        version=None,
         created_at=work.now,
         touched_at=work.now,
     )
-    work.session.add(intent)
+    context.changes.fresh.append(intent)
     outcome.intent = intent
 
 
-def _is_own(file: File | None, item: UploadIn, known: Known) -> bool:
+def _is_own(file: FileRow | None, item: UploadIn, known: Known) -> bool:
     """Tell whether this push itself committed what it now announces anew.
 
     The very same bytes need not be sent again: they are refused with their version,
@@ -301,7 +258,7 @@ def _is_own(file: File | None, item: UploadIn, known: Known) -> bool:
     return (file.size, file.crc64nvme) != (item.size, item.crc64nvme)
 
 
-def _is_opened(live: Intent) -> bool:
+def _is_opened(live: IntentRow) -> bool:
     """Tell whether an intent can be gone on with.
 
     One that is still new belongs to a request that opens its upload, or died over it.
@@ -310,7 +267,7 @@ def _is_opened(live: Intent) -> bool:
     return live.state is not IntentState.NEW
 
 
-def _same(live: Intent, item: UploadIn) -> bool:
+def _same(live: IntentRow, item: UploadIn) -> bool:
     if live.size != item.size:
         return False
     return live.verb is Verb.MULTIPART or live.crc64nvme == item.crc64nvme
@@ -320,8 +277,8 @@ def _verb(
     path: str,
     item: UploadIn,
     *,
-    file: File | None,
-    live: Intent | None,
+    file: FileRow | None,
+    live: IntentRow | None,
     known: Known,
 ) -> Verb:
     """Choose: one create-only PUT only for a key that the store cannot know."""
@@ -338,7 +295,7 @@ def _verb(
     return Verb.SINGLE
 
 
-def _require_takeover(context: _Context, live: Intent) -> None:
+def _require_takeover(context: _Context, live: IntentRow) -> None:
     if live.push_id == context.push.id:
         return
     mine = context.actor.user in {live.actor_id, context.dataset.owner_id}
@@ -354,13 +311,4 @@ def _require_takeover(context: _Context, live: Intent) -> None:
         path=live.path,
         by=who,
         since=live.created_at.isoformat(),
-    )
-
-
-def _abort(work: Work, intent: Intent) -> None:
-    """End an intent, and say so to the database before its successor is written."""
-    work.session.exec(
-        update(Intent)
-        .where(col(Intent.id) == intent.id, col(Intent.state).in_(LIVE_INTENTS))
-        .values(state=IntentState.ABORTED, touched_at=work.now)
     )

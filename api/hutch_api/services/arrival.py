@@ -12,13 +12,13 @@ from hutch_api.domain.layout import key_of, prefix_of
 from hutch_api.ports.objects import Version
 from hutch_api.services.parallel import in_parallel
 from hutch_api.services.work import Site
-from hutch_api.store.tables import Intent
+from hutch_api.store.rows import Upload
 
 SKIP_AFTER: Final = 1_000
 """After this many unwanted rows a fresh listing is cheaper than reading on."""
 
 
-def find_arrived(site: Site, intents: Sequence[Intent]) -> dict[UUID, str]:
+def find_arrived(site: Site, intents: Sequence[Upload]) -> dict[UUID, str]:
     """Find what arrived of these uploads, all of one dataset.
 
     Returns:
@@ -42,7 +42,7 @@ def find_arrived(site: Site, intents: Sequence[Intent]) -> dict[UUID, str]:
     return {i: v for i, v in zip(candidates, told, strict=True) if v}
 
 
-def _pick(site: Site, intent: Intent, versions: Sequence[Version]) -> str | None:
+def _pick(site: Site, intent: Upload, versions: Sequence[Version]) -> str | None:
     """Choose the version that an intent was made for, the oldest that fits.
 
     A single one that a listing shows with the intent's id is believed: its checksum
@@ -57,7 +57,7 @@ def _pick(site: Site, intent: Intent, versions: Sequence[Version]) -> str | None
             return next((v.version for v in fits), None)
 
 
-def is_ours(site: Site, intent: Intent, version: Version) -> bool:
+def is_ours(site: Site, intent: Upload, version: Version) -> bool:
     """Ask the store whether a listed version is what an intent announced.
 
     Intent id, size and checksum must agree: a copy carries metadata along.
@@ -83,7 +83,10 @@ def listed(site: Site, prefix: str, keys: Sequence[str]) -> Iterator[Version]:
     at = 0
     while at < len(keys):
         unwanted = 0
-        for version in site.objects.versions(prefix, first=keys[at]):
+        rows = site.objects.versions(
+            prefix, first=keys[at], expected=len(keys) - at, intents=True
+        )
+        for version in rows:
             at = _skip(keys, at, version.key)
             if at == len(keys):
                 return

@@ -1,10 +1,11 @@
 """Files become part of a dataset: one transaction, one new revision."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import col, update
 
 from hutch.contract.problems import HutchError, UploadGoneError
 from hutch_api.domain.access import Actor
@@ -13,6 +14,17 @@ from hutch_api.services import audit
 from hutch_api.services.announcement import require_base
 from hutch_api.services.files import user_names
 from hutch_api.services.work import Work
+from hutch_api.store.rows import (
+    FILES,
+    INTENTS,
+    FileRow,
+    IntentRow,
+    Upload,
+    insert_rows,
+    read_files,
+    read_intents,
+    update_rows,
+)
 from hutch_api.store.tables import (
     Dataset,
     File,
@@ -30,11 +42,36 @@ class Committed:
     version: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """What a commit writes at its end, one statement for each kind of row."""
+
+    added: list[Mapping[str, Any]] = field(default_factory=list)
+    replaced: list[Mapping[str, Any]] = field(default_factory=list)
+    superseded: list[Mapping[str, Any]] = field(default_factory=list)
+    done: list[Mapping[str, Any]] = field(default_factory=list)
+    ended: list[UUID] = field(default_factory=list)
+
+    def write(self, work: Work) -> None:
+        """Write them."""
+        session = work.session
+        insert_rows(session, Superseded, self.superseded)
+        update_rows(session, File, self.replaced, key=("dataset_id", "path"))
+        insert_rows(session, File, self.added)
+        update_rows(session, Intent, self.done, key=("id",))
+        if self.ended:
+            session.exec(
+                update(Intent)
+                .where(col(Intent.id).in_(self.ended))
+                .values(state=IntentState.ABORTED, touched_at=work.now)
+            )
+
+
 def commit_files(
     work: Work,
     actor: Actor | None,
     dataset: UUID,
-    arrived: Sequence[tuple[Intent, str]],
+    arrived: Sequence[tuple[Upload, str]],
     *,
     left: Collection[UUID] = (),
 ) -> dict[UUID, Committed | HutchError]:
@@ -56,7 +93,7 @@ def commit_files(
     intents, files = _fetch(work, dataset, [intent for intent, _ in arrived])
     names = user_names(work, {f.committed_by for f in files.values()})
     outcomes: dict[UUID, Committed | HutchError] = {}
-    added = 0
+    changes = _Changes()
     for known, version in arrived:
         intent, file = intents[known.id], files.get(known.path)
         try:
@@ -65,16 +102,18 @@ def commit_files(
                 _require_completing(intent)
                 if not intent.force:
                     require_base(intent.path, file, intent.base, known=names)
-                _take(work, row, intent, file, version)
-                intent.cleared = intent.id not in left
-                added += 1
+                intent = _done(intent, version, cleared=intent.id not in left)
+                _take(work, changes, row, intent, file)
         except HutchError as error:
             if intent.state is IntentState.COMPLETING:
-                intent.state, intent.touched_at = IntentState.ABORTED, work.now
+                intent = replace(intent, state=IntentState.ABORTED)
+                changes.ended.append(intent.id)
             outcomes[intent.id] = error
         else:
             outcomes[intent.id] = Committed(intent.path, intent.version or version)
-    if added:
+        intents[intent.id] = intent  # it may be named twice
+    changes.write(work)
+    if added := len(changes.done):
         row.revision += 1
         row.updated_at = work.now
         audit.record(work, actor, "commit", dataset, files=added, revision=row.revision)
@@ -82,25 +121,26 @@ def commit_files(
 
 
 def _fetch(
-    work: Work, dataset: UUID, known: Sequence[Intent]
-) -> tuple[dict[UUID, Intent], dict[str, File]]:
+    work: Work, dataset: UUID, known: Sequence[Upload]
+) -> tuple[dict[UUID, IntentRow], dict[str, FileRow]]:
     """Lock the intents as they are now, and fetch the files that lie there."""
-    intents = work.session.exec(
-        select(Intent)
-        .where(col(Intent.id).in_([i.id for i in known]))
+    intents = read_intents(
+        work.session,
+        INTENTS.where(col(Intent.id).in_([i.id for i in known]))
         .order_by(col(Intent.id))
-        .with_for_update()
-        .execution_options(populate_existing=True)
+        .with_for_update(),
     )
-    files = work.session.exec(
-        select(File).where(
-            File.dataset_id == dataset, col(File.path).in_([i.path for i in known])
-        )
+    files = read_files(
+        work.session,
+        FILES.where(
+            col(File.dataset_id) == dataset,
+            col(File.path).in_([i.path for i in known]),
+        ),
     )
     return {i.id: i for i in intents}, {f.path: f for f in files}
 
 
-def _require_completing(intent: Intent) -> None:
+def _require_completing(intent: IntentRow) -> None:
     if intent.state is not IntentState.COMPLETING:
         raise UploadGoneError(
             f"the upload of {intent.path!r} has ended; announce the file again",
@@ -109,48 +149,54 @@ def _require_completing(intent: Intent) -> None:
         )
 
 
-def supersede(work: Work, file: File) -> None:
-    """Note that a version has left the dataset; the worker deletes it later."""
-    work.session.add(
-        Superseded(
-            dataset_id=file.dataset_id,
-            path=file.path,
-            version=file.version,
-            since=work.now,
-        )
-    )
+def _done(intent: IntentRow, version: str, *, cleared: bool) -> IntentRow:
+    return replace(intent, state=IntentState.DONE, version=version, cleared=cleared)
+
+
+def superseded(work: Work, dataset: UUID, file: FileRow) -> Mapping[str, Any]:
+    """Make the row of a version that has left; the worker deletes it later."""
+    return {
+        "dataset_id": dataset,
+        "path": file.path,
+        "version": file.version,
+        "since": work.now,
+    }
 
 
 def _take(
-    work: Work, dataset: Dataset, intent: Intent, file: File | None, version: str
+    work: Work,
+    changes: _Changes,
+    dataset: Dataset,
+    intent: IntentRow,
+    file: FileRow | None,
 ) -> None:
     assert intent.crc64nvme is not None  # noqa: S101 - set before completing
     assert intent.sha256 is not None  # noqa: S101 - set before completing
+    taken = {
+        "dataset_id": dataset.id,
+        "path": intent.path,
+        "size": intent.size,
+        "sha256": intent.sha256,
+        "crc64nvme": intent.crc64nvme,
+        "version": intent.version,
+        "intent_id": intent.id,
+        "confirmed": False,
+        "committed_at": work.now,
+        "committed_by": intent.actor_id,
+    }
     if file is None:
-        file = File(
-            dataset_id=dataset.id,
-            path=intent.path,
-            fold=intent.fold,
-            size=0,
-            sha256="",
-            crc64nvme="",
-            version="",
-            intent_id=intent.id,
-            committed_at=work.now,
-            committed_by=intent.actor_id,
-        )
-        work.session.add(file)
+        changes.added.append({**taken, "fold": intent.fold})
         dataset.files += 1
     else:
-        supersede(work, file)
-    dataset.bytes += intent.size - file.size
-    file.size = intent.size
-    file.sha256, file.crc64nvme = intent.sha256, intent.crc64nvme
-    file.version, file.intent_id = version, intent.id
-    file.confirmed = False
-    file.committed_at, file.committed_by = work.now, intent.actor_id
-    intent.state, intent.version, intent.touched_at = (
-        IntentState.DONE,
-        version,
-        work.now,
+        changes.superseded.append(superseded(work, dataset.id, file))
+        changes.replaced.append(taken)
+    dataset.bytes += intent.size - (0 if file is None else file.size)
+    changes.done.append(
+        {
+            "id": intent.id,
+            "state": intent.state,
+            "version": intent.version,
+            "cleared": intent.cleared,
+            "touched_at": work.now,
+        }
     )

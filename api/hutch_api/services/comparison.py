@@ -9,12 +9,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import groupby
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from hutch_api.domain.layout import path_of
 from hutch_api.ports.objects import Version
-from hutch_api.store.tables import File
 
 
 class Oddity(StrEnum):
@@ -41,6 +40,20 @@ BATCH: Final = 1_000
 TELL_EVERY: Final = 1_000
 PASSES: Final = 20
 """So often a listing that still shows too much is gone through again."""
+
+
+class Pinned(Protocol):
+    """A file in the version that a dataset pins."""
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Its version in the store."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +98,7 @@ class _Pass:
         self._waiting: list[Version] = []
         self._added: list[str] = []
 
-    def key(self, path: str, file: File | None, rows: Sequence[Version]) -> None:
+    def key(self, path: str, file: Pinned | None, rows: Sequence[Version]) -> None:
         """Compare what is listed of a key with what is pinned there."""
         foreign: list[Version] = []
         above = 0  # foreign versions that lie over the pinned one
@@ -146,7 +159,7 @@ class _Pass:
 
 def compare(
     dataset: UUID,
-    files: Iterable[File],
+    files: Iterable[Pinned],
     listed: Iterable[Version],
     *,
     is_dead: Callable[[str, Version], bool],

@@ -21,6 +21,7 @@ from hutch_api.domain.lifecycle import require_readable
 from hutch_api.services import access
 from hutch_api.services.files import file_out, user_names
 from hutch_api.services.work import Site, Work
+from hutch_api.store.rows import FILES, read_files
 from hutch_api.store.tables import Dataset, File
 
 
@@ -69,9 +70,13 @@ def head_file(work: Work, actor: Actor, dataset: UUID, path: str) -> FileOut:
         NotFoundError: The dataset holds no such file, or is not there for the actor.
     """
     _readable(work, actor, dataset)
-    file = work.session.get(File, (dataset, path))
-    if file is None:
+    found = read_files(
+        work.session,
+        FILES.where(col(File.dataset_id) == dataset, col(File.path) == path),
+    )
+    if not found:
         raise NotFoundError(f"the dataset holds no file {path!r}", path=path)
+    [file] = found
     return file_out(file, user_names(work, [file.committed_by]))
 
 

@@ -20,6 +20,7 @@ from hutch_api.domain.access import Actor
 from hutch_api.domain.lifecycle import require_closed, require_readable
 from hutch_api.services import access, audit, records
 from hutch_api.services.work import Site, Work
+from hutch_api.store.rows import FILES, FileRow, read_files
 from hutch_api.store.tables import File, User
 
 PAGE: Final = 5_000
@@ -49,15 +50,15 @@ def list_files(
     )
 
 
-def page(work: Work, dataset: UUID, *, after: str | None, limit: int) -> list[File]:
+def page(work: Work, dataset: UUID, *, after: str | None, limit: int) -> list[FileRow]:
     """Fetch files in the order of their paths, after one of them."""
-    query = select(File).where(File.dataset_id == dataset)
+    query = FILES.where(col(File.dataset_id) == dataset)
     if after is not None:
         query = query.where(col(File.path) > after)
-    return list(work.session.exec(query.order_by(col(File.path)).limit(limit)).all())
+    return read_files(work.session, query.order_by(col(File.path)).limit(limit))
 
 
-def walk(site: Site, dataset: UUID) -> Iterator[File]:
+def walk(site: Site, dataset: UUID) -> Iterator[FileRow]:
     """Walk all files of a dataset in short transactions.
 
     Only what does not change can be walked: a dataset that is closing or closed.
@@ -72,7 +73,7 @@ def walk(site: Site, dataset: UUID) -> Iterator[File]:
         after = files[-1].path
 
 
-def entries(files: Iterable[File]) -> Iterator[contract.Entry]:
+def entries(files: Iterable[FileRow]) -> Iterator[contract.Entry]:
     """See files as lines of a manifest."""
     return (contract.Entry(f.path, f.size, f.sha256) for f in files)
 
@@ -138,7 +139,7 @@ def user_names(work: Work, people: Iterable[UUID]) -> Mapping[UUID, str]:
     return dict(rows.all())
 
 
-def file_out(file: File, names: Mapping[UUID, str]) -> FileOut:
+def file_out(file: FileRow, names: Mapping[UUID, str]) -> FileOut:
     """Show a file on the wire."""
     return FileOut(
         path=file.path,

@@ -5,12 +5,12 @@ knows; commit what it has. A crash between them leaves ``completing`` intents th
 ``resolve`` brings to an end, and so does a client that asks again.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import update
-from sqlmodel import col, select
+from sqlmodel import col, update
 
 from hutch.contract.problems import (
     FileChangedError,
@@ -36,8 +36,15 @@ from hutch_api.services.arrival import find_arrived
 from hutch_api.services.commit import Committed, commit_files
 from hutch_api.services.parallel import in_parallel
 from hutch_api.services.pushes import find_push
-from hutch_api.services.remains import end_upload_now
+from hutch_api.services.remains import ENDED, end_upload_now
 from hutch_api.services.work import Site, Work
+from hutch_api.store.rows import (
+    INTENTS,
+    IntentRow,
+    Upload,
+    read_intents,
+    update_rows,
+)
 from hutch_api.store.tables import Intent, IntentState, Verb
 
 Outcome = Committed | HutchError
@@ -54,7 +61,7 @@ class _Pending:
             Complete, and put the parts together once more.
     """
 
-    intent: Intent
+    intent: Upload
     parts: tuple[PartSent, ...]
     again: bool
 
@@ -67,27 +74,31 @@ def finish(site: Site, actor: Actor, push: UUID, wanted: FinishIn) -> FinishOut:
     """
     with site.begin() as work:
         _, dataset = find_push(work, actor, push, lock=True)
-        rows = work.session.exec(
-            select(Intent).where(
-                Intent.push_id == push,
+        rows = read_intents(
+            work.session,
+            INTENTS.where(
+                col(Intent.push_id) == push,
                 col(Intent.id).in_([item.intent for item in wanted.files]),
-            )
-        ).all()
+            ),
+        )
         intents = {row.id: row for row in rows}
         outcomes: dict[UUID, Outcome] = {}
-        pending = []
+        pending: list[_Pending] = []
         for item in wanted.files:
             intent = intents.get(item.intent)
             again = intent is not None and intent.state is IntentState.COMPLETING
             try:
-                settled = _prepare(intent, item, work)
-                if settled is None:
-                    require_open(dataset.state, name=dataset.name)
-                    pending.append(_Pending(intents[item.intent], item.parts, again))
-                else:
-                    outcomes[item.intent] = settled
+                moved = _prepare(intent, item, work.now)
+                if isinstance(moved, Committed):
+                    outcomes[item.intent] = moved
+                    continue
+                require_open(dataset.state, name=dataset.name)
             except HutchError as error:
                 outcomes[item.intent] = error
+            else:
+                intents[item.intent] = moved
+                pending.append(_Pending(moved, item.parts, again))
+        _note_completing(work, [intents[p.intent.id] for p in pending])
     reached(Step.COMPLETING_WRITTEN)
     outcomes |= _complete(site, actor, pending)
     with site.look() as work:
@@ -104,19 +115,20 @@ def resolve_pending(
     """Bring to an end what a push left completing on these paths."""
     with site.look() as work:
         _, dataset = find_push(work, actor, push)
-        pending = work.session.exec(
-            select(Intent).where(
-                Intent.dataset_id == dataset.id,
-                Intent.push_id == push,
-                Intent.state == IntentState.COMPLETING,
+        pending = read_intents(
+            work.session,
+            INTENTS.where(
+                col(Intent.dataset_id) == dataset.id,
+                col(Intent.push_id) == push,
+                col(Intent.state) == IntentState.COMPLETING,
                 col(Intent.path).in_(paths),
-            )
-        ).all()
+            ),
+        )
     if pending:
         resolve(site, pending)
 
 
-def resolve(site: Site, intents: Sequence[Intent]) -> None:
+def resolve(site: Site, intents: Sequence[Upload]) -> None:
     """Bring ``completing`` intents of one dataset to an end, on the store's word.
 
     Args:
@@ -135,10 +147,17 @@ def resolve(site: Site, intents: Sequence[Intent]) -> None:
             raise outcome
 
 
-def _prepare(intent: Intent | None, item: FinishItem, work: Work) -> Outcome | None:
-    """Move an intent to ``completing``; None means that the store is to be asked."""
+def _prepare(
+    intent: IntentRow | None, item: FinishItem, now: datetime
+) -> IntentRow | Committed:
+    """Move an intent to ``completing``, so that the store is asked; or tell its end.
+
+    Raises:
+        UploadGoneError: It was ended.
+        InvalidInputError: It was announced with another checksum.
+    """
     if intent is None or intent.state is IntentState.ABORTED:
-        return UploadGoneError(
+        raise UploadGoneError(
             "this upload has ended; announce the file again", intent=str(item.intent)
         )
     if intent.state is IntentState.DONE:
@@ -147,15 +166,35 @@ def _prepare(intent: Intent | None, item: FinishItem, work: Work) -> Outcome | N
     # What the store is completing is verified with the checksum it was given first.
     fixed = intent.verb is Verb.SINGLE or intent.state is IntentState.COMPLETING
     if fixed and intent.crc64nvme != item.crc64nvme:
-        return InvalidInputError(
+        raise InvalidInputError(
             f"{intent.path!r} was announced with another crc64nvme", path=intent.path
         )
-    if intent.verb is Verb.MULTIPART:
-        intent.crc64nvme = item.crc64nvme
-    intent.sha256 = item.sha256
-    intent.state = IntentState.COMPLETING
-    intent.touched_at = work.now
-    return None
+    return replace(
+        intent,
+        crc64nvme=item.crc64nvme,
+        sha256=item.sha256,
+        state=IntentState.COMPLETING,
+        touched_at=now,
+    )
+
+
+def _note_completing(work: Work, intents: Sequence[IntentRow]) -> None:
+    update_rows(
+        work.session,
+        Intent,
+        [
+            {
+                "id": intent.id,
+                "state": intent.state,
+                "crc64nvme": intent.crc64nvme,
+                "sha256": intent.sha256,
+                "touched_at": intent.touched_at,
+            }
+            for intent in intents
+        ],
+        key=("id",),
+        where=[col(Intent.state) != state for state in ENDED],
+    )
 
 
 def _complete(
@@ -222,7 +261,7 @@ def _listed_parts(site: Site, key: str, upload: str) -> tuple[PartSent, ...]:
 def _settle(
     site: Site,
     actor: Actor | None,
-    intents: Sequence[Intent],
+    intents: Sequence[Upload],
     arrived: Mapping[UUID, str],
     left: Collection[UUID],
 ) -> dict[UUID, Outcome]:
@@ -246,25 +285,24 @@ def _settle(
     return outcomes
 
 
-def _give_up(work: Work, intents: Iterable[Intent]) -> dict[UUID, Outcome]:
+def _give_up(work: Work, intents: Sequence[Upload]) -> dict[UUID, Outcome]:
+    """End what has not arrived, unless somebody else has committed it meanwhile."""
+    if not intents:
+        return {}
+    wanted = col(Intent.id).in_([intent.id for intent in intents])
+    work.session.exec(
+        update(Intent)
+        .where(wanted, col(Intent.state) == IntentState.COMPLETING)
+        .values(state=IntentState.ABORTED, touched_at=work.now)
+    )
     outcomes: dict[UUID, Outcome] = {}
-    for intent in intents:
-        moved = work.session.exec(
-            update(Intent)
-            .where(
-                col(Intent.id) == intent.id,
-                col(Intent.state) == IntentState.COMPLETING,
-            )
-            .values(state=IntentState.ABORTED, touched_at=work.now)
-        )
-        row = work.session.get_one(Intent, intent.id, populate_existing=True)
-        if not moved.rowcount and row.state is IntentState.DONE and row.version:
-            outcomes[intent.id] = Committed(row.path, row.version)
+    for row in read_intents(work.session, INTENTS.where(wanted)):
+        if row.state is IntentState.DONE and row.version:
+            outcomes[row.id] = Committed(row.path, row.version)
             continue
-        outcomes[intent.id] = UploadIncompleteError(
-            f"the store does not have {intent.path!r} as it was announced; send it "
-            "again",
-            path=intent.path,
+        outcomes[row.id] = UploadIncompleteError(
+            f"the store does not have {row.path!r} as it was announced; send it again",
+            path=row.path,
         )
     return outcomes
 

@@ -22,7 +22,8 @@ from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import record_of, seal_of
 from hutch_api.services import access
 from hutch_api.services.work import Site
-from hutch_api.store.tables import File, User
+from hutch_api.store.rows import FileRow
+from hutch_api.store.tables import User
 
 CHUNK: Final = 10_000
 """Lines in one piece: about a megabyte."""
@@ -40,7 +41,7 @@ class Written:
 def write_pieces(
     site: Site,
     dataset: UUID,
-    files: Iterable[File],
+    files: Iterable[FileRow],
     *,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Written:
@@ -75,7 +76,7 @@ def write_pieces(
     return Written(sha.hexdigest(), tuple(manifest), tuple(pins))
 
 
-def _names(site: Site, files: Iterable[File]) -> Mapping[UUID, str]:
+def _names(site: Site, files: Iterable[FileRow]) -> Mapping[UUID, str]:
     with site.look() as work:
         return {
             user: work.session.get_one(User, user).name
@@ -83,7 +84,7 @@ def _names(site: Site, files: Iterable[File]) -> Mapping[UUID, str]:
         }
 
 
-def _pin(file: File, names: Mapping[UUID, str]) -> bytes:
+def _pin(file: FileRow, names: Mapping[UUID, str]) -> bytes:
     return forms.write_pin(
         Pin(
             path=file.path,

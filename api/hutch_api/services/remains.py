@@ -19,6 +19,7 @@ from hutch_api.services.arrival import is_ours
 from hutch_api.services.comparison import BATCH, PASSES
 from hutch_api.services.parallel import in_parallel
 from hutch_api.services.work import Site, Work
+from hutch_api.store.rows import Upload
 from hutch_api.store.tables import (
     LIVE_INTENTS,
     Intent,
@@ -62,7 +63,7 @@ def dead_of(site: Site, dataset: UUID) -> Callable[[str, Version], bool]:
     return is_dead
 
 
-def is_left(site: Site, intent: Intent, version: Version) -> bool:
+def is_left(site: Site, intent: Upload, version: Version) -> bool:
     """Tell whether an ended upload left this version, and the dataset never had it."""
     return (
         not version.is_marker
@@ -149,7 +150,7 @@ def end_uploads(site: Site, dataset: UUID) -> None:
         in_parallel(partial(_end_unnamed, site, dataset), batch)
 
 
-def end_upload(site: Site, intent: Intent) -> bool:
+def end_upload(site: Site, intent: Upload) -> bool:
     """Abort the multipart upload of an ended intent; one that is gone is fine.
 
     An intent that ended before its upload's id was noted may have one all the same:
@@ -192,7 +193,7 @@ def _end_unnamed(site: Site, dataset: UUID, path: str) -> bool:
     return True
 
 
-def end_upload_now(site: Site, intent: Intent) -> None:
+def end_upload_now(site: Site, intent: Upload) -> None:
     """Abort an ended intent's upload as a courtesy; the worker repeats it."""
     try:
         end_upload(site, intent)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import col, delete
 
 from hutch.contract.problems import HutchError, to_problem
 from hutch.contract.wire.transfer import (
@@ -16,11 +16,12 @@ from hutch_api.domain.access import Actor
 from hutch_api.domain.lifecycle import require_open
 from hutch_api.services import audit
 from hutch_api.services.announcement import require_base
-from hutch_api.services.commit import supersede
+from hutch_api.services.commit import superseded
 from hutch_api.services.files import user_names
 from hutch_api.services.pushes import find_push
 from hutch_api.services.work import Work
-from hutch_api.store.tables import File
+from hutch_api.store.rows import FILES, FileRow, insert_rows, read_files
+from hutch_api.store.tables import File, Superseded
 
 
 def remove_files(
@@ -35,25 +36,33 @@ def remove_files(
     require_open(dataset.state, name=dataset.name)
     files = {
         f.path: f
-        for f in work.session.exec(
-            select(File).where(
-                File.dataset_id == dataset.id,
+        for f in read_files(
+            work.session,
+            FILES.where(
+                col(File.dataset_id) == dataset.id,
                 col(File.path).in_([r.path for r in wanted.files]),
-            )
+            ),
         )
     }
     names = user_names(work, {f.committed_by for f in files.values()})
-    removed: list[File] = []
+    removed: list[FileRow] = []
     outcomes = []
     for ref in wanted.files:
         file = files.pop(ref.path, None)
         problem = None if wanted.force else _problem(ref, file, names)
         outcomes.append(Deleted(path=ref.path, problem=problem))
         if file is not None and problem is None:
-            supersede(work, file)
-            work.session.delete(file)
             removed.append(file)
     if removed:
+        insert_rows(
+            work.session, Superseded, [superseded(work, dataset.id, f) for f in removed]
+        )
+        work.session.exec(
+            delete(File).where(
+                col(File.dataset_id) == dataset.id,
+                col(File.path).in_([f.path for f in removed]),
+            )
+        )
         dataset.files -= len(removed)
         dataset.bytes -= sum(f.size for f in removed)
         dataset.revision += 1
@@ -70,7 +79,7 @@ def remove_files(
 
 
 def _problem(
-    ref: FileRef, file: File | None, names: Mapping[UUID, str]
+    ref: FileRef, file: FileRow | None, names: Mapping[UUID, str]
 ) -> dict[str, object] | None:
     if file is None:
         return None

@@ -1,11 +1,12 @@
 """Announce files and sign the requests that carry them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import col, update
 
 from hutch.contract.parts import part
 from hutch.contract.problems import (
@@ -28,6 +29,12 @@ from hutch_api.services.pushes import find_push
 from hutch_api.services.remains import end_upload_now, free_above
 from hutch_api.services.store_accounts import usable_account
 from hutch_api.services.work import Site
+from hutch_api.store.rows import (
+    INTENTS,
+    IntentRow,
+    read_intents,
+    update_rows,
+)
 from hutch_api.store.tables import (
     LIVE_INTENTS,
     Intent,
@@ -74,11 +81,12 @@ def announce(
     for intent in (i for o in outcomes for i in o.replaced):
         end_upload_now(site, intent)
     free_above(site, dataset.id, (o.intent.path for o in outcomes if o.intent))
-    _open_uploads(site, outcomes)
+    fresh = _open_uploads(site, outcomes)
     singles = any(o.intent and o.intent.verb is Verb.SINGLE for o in outcomes)
     account = usable_account(site, actor, push) if singles else None
+    held = _held(site, outcomes, fresh)
     return wire.UploadsOut(
-        files=tuple(in_parallel(lambda o: _describe(site, o, account), outcomes))
+        files=tuple(_describe(site, o, account, held) for o in outcomes)
     )
 
 
@@ -90,12 +98,17 @@ def sign_parts(
         _, dataset = find_push(work, actor, push)
         require_open(dataset.state, name=dataset.name)
         ids = {p.intent for p in wanted.parts}
-        rows = work.session.exec(
-            select(Intent).where(Intent.push_id == push, col(Intent.id).in_(ids))
-        ).all()
-        for row in rows:
-            if work.now - row.touched_at > TOUCHED_EVERY:
-                row.touched_at = work.now
+        rows = read_intents(
+            work.session,
+            INTENTS.where(col(Intent.push_id) == push, col(Intent.id).in_(ids)),
+        )
+        long_ago = [r.id for r in rows if work.now - r.touched_at > TOUCHED_EVERY]
+        if long_ago:
+            work.session.exec(
+                update(Intent)
+                .where(col(Intent.id).in_(long_ago))
+                .values(touched_at=work.now)
+            )
     account = usable_account(site, actor, push)
     intents = {row.id: row for row in rows}
     return wire.PartsOut(
@@ -107,60 +120,106 @@ def abort(site: Site, actor: Actor, push: UUID, wanted: wire.AbortIn) -> None:
     """End uploads of a push without keeping their files; those ended are fine."""
     with site.begin() as work:
         _, dataset = find_push(work, actor, push, lock=True)
-        ended = work.session.exec(
-            select(Intent).where(
-                Intent.push_id == push,
-                col(Intent.id).in_(wanted.intents),
-                col(Intent.state).in_(LIVE_INTENTS),
-            )
-        ).all()
-        for intent in ended:
-            intent.state, intent.touched_at = IntentState.ABORTED, work.now
+        live = (
+            col(Intent.push_id) == push,
+            col(Intent.id).in_(wanted.intents),
+            col(Intent.state).in_(LIVE_INTENTS),
+        )
+        ended = read_intents(work.session, INTENTS.where(*live))
+        work.session.exec(
+            update(Intent)
+            .where(*live)
+            .values(state=IntentState.ABORTED, touched_at=work.now)
+        )
         audit.record(work, actor, "abort", dataset.id, files=len(ended))
     for intent in ended:
         end_upload_now(site, intent)
 
 
-def _open_uploads(site: Site, outcomes: Iterable[Announced]) -> None:
+def _open_uploads(site: Site, outcomes: Sequence[Announced]) -> set[UUID]:
     """Open the multipart uploads of new intents and note their ids.
 
     Between the store's answer and the note a crash leaves an upload without a row;
     the worker finds it by its key.
+
+    Returns:
+        The intents whose uploads were opened here.
     """
     fresh = [
         o.intent for o in outcomes if o.intent and o.intent.state is IntentState.NEW
     ]
 
-    def create(intent: Intent) -> tuple[Intent, str]:
+    def create(intent: IntentRow) -> str:
         key = key_of(intent.dataset_id, intent.path)
-        return intent, site.objects.create_upload(key, intent=intent.id)
+        return site.objects.create_upload(key, intent=intent.id)
 
-    made = list(in_parallel(create, fresh))
+    made = in_parallel(create, fresh)
     if not made:
-        return
+        return set()
     reached(Step.UPLOAD_OPENED)
-    late = []
+    opened = {
+        intent.id: replace(intent, upload=upload, state=IntentState.URL)
+        for intent, upload in zip(fresh, made, strict=True)
+    }
     with site.begin() as work:
-        for intent, upload in made:
-            row = work.session.get_one(Intent, intent.id, with_for_update=True)
-            if row.state is IntentState.NEW:
-                row.upload, row.state = upload, IntentState.URL
-            else:  # ended meanwhile; without an id the worker looks for the upload
-                late.append((intent, upload))
-            intent.upload, intent.state = row.upload, row.state
+        now = read_intents(
+            work.session,
+            INTENTS.where(col(Intent.id).in_(opened))
+            .order_by(col(Intent.id))
+            .with_for_update(),
+        )
+        # Those that ended meanwhile get no id: the worker looks for their uploads.
+        late = [row for row in now if row.state is not IntentState.NEW]
+        noted = [opened[row.id] for row in now if row.state is IntentState.NEW]
+        update_rows(
+            work.session,
+            Intent,
+            [{"id": i.id, "upload": i.upload, "state": i.state} for i in noted],
+            key=("id",),
+        )
     reached(Step.UPLOAD_WRITTEN)
-    for intent, upload in late:
-        site.objects.abort_upload(key_of(intent.dataset_id, intent.path), upload)
+    for row in late:
+        upload = opened[row.id].upload
+        if upload is not None:
+            site.objects.abort_upload(key_of(row.dataset_id, row.path), upload)
+    known = {i.id: i for i in (*noted, *late)}
+    for outcome in outcomes:
+        if outcome.intent is not None:
+            outcome.intent = known.get(outcome.intent.id, outcome.intent)
+    return set(opened)
+
+
+_Held = Mapping[UUID, tuple[wire.PartHeld, ...] | HutchError]
+
+
+def _held(site: Site, outcomes: Sequence[Announced], fresh: Collection[UUID]) -> _Held:
+    """Ask the store for the parts of uploads that were begun before."""
+    begun = [
+        intent
+        for intent in (o.intent for o in outcomes)
+        if intent and intent.upload and intent.id not in fresh
+    ]
+
+    def ask(intent: IntentRow) -> tuple[wire.PartHeld, ...] | HutchError:
+        assert intent.upload is not None  # noqa: S101 - those without are left out
+        try:
+            key = key_of(intent.dataset_id, intent.path)
+            return tuple(site.objects.parts(key, intent.upload))
+        except UploadGoneError:
+            return ()  # the first part sent will be told, and the file starts again
+        except HutchError as error:
+            return error
+
+    return {i.id: h for i, h in zip(begun, in_parallel(ask, begun), strict=True)}
 
 
 def _describe(
-    site: Site, outcome: Announced, account: Credentials | None
+    site: Site, outcome: Announced, account: Credentials | None, held: _Held
 ) -> wire.UploadOut:
     intent = outcome.intent
     if intent is None:
         assert outcome.error is not None  # noqa: S101 - one of the two is set
         return wire.UploadOut(path=outcome.path, problem=to_problem(outcome.error))
-    key = key_of(intent.dataset_id, intent.path)
     if intent.verb is Verb.SINGLE:
         assert account is not None  # noqa: S101 - made because there is a single
         assert intent.crc64nvme is not None  # noqa: S101 - announced with its crc
@@ -169,31 +228,28 @@ def _describe(
             intent=intent.id,
             verb=wire.Verb.SINGLE,
             request=site.objects.sign_put(
-                key,
+                key_of(intent.dataset_id, intent.path),
                 size=intent.size,
                 crc64nvme=intent.crc64nvme,
                 intent=intent.id,
                 account=account,
             ),
         )
-    try:
-        held = site.objects.parts(key, intent.upload) if intent.upload else []
-    except UploadGoneError:
-        held = []  # the first part sent will be told, and the file starts again
-    except HutchError as error:
-        return wire.UploadOut(path=intent.path, problem=to_problem(error))
+    parts = held.get(intent.id, ())
+    if isinstance(parts, HutchError):
+        return wire.UploadOut(path=intent.path, problem=to_problem(parts))
     return wire.UploadOut(
         path=intent.path,
         intent=intent.id,
         verb=wire.Verb.MULTIPART,
         part_size=intent.part_size,
-        held=tuple(held),
+        held=parts,
     )
 
 
 def _sign_part(
     site: Site,
-    intents: Mapping[UUID, Intent],
+    intents: Mapping[UUID, IntentRow],
     wanted: wire.PartIn,
     account: Credentials,
 ) -> wire.PartOut:

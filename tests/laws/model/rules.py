@@ -13,9 +13,16 @@ from hutch.contract.wire.transfer import UploadIn
 from hutch_api.domain.layout import key_of
 from hutch_api.domain.lifecycle import require_open
 from hutch_api.ports.objects import Version
-from hutch_api.services import announcement, comparison, store_accounts, upkeep
+from hutch_api.services import (
+    announcement,
+    comparison,
+    neighbours,
+    store_accounts,
+    upkeep,
+)
 from hutch_api.services.comparison import Oddity
-from hutch_api.store.tables import File, Intent, IntentState, Verb
+from hutch_api.store.rows import FileRow, IntentRow
+from hutch_api.store.tables import IntentState, Verb
 
 _DATASET: Final = UUID(int=1)
 _PATH: Final = "a"
@@ -49,7 +56,7 @@ def base_holds(current: int, base: int) -> bool:
 @cache
 def verb_for(*, held: bool, awaited: bool, used: bool) -> Verb:
     """Ask how a small file travels to a path."""
-    known = announcement.Known(
+    known = neighbours.Known(
         files={},
         live={},
         names={},
@@ -102,9 +109,8 @@ def compared(
     return gone, bool(found.taken), bool(found.differences)
 
 
-def _file(version: int) -> File:
-    return File(
-        dataset_id=_DATASET,
+def _file(version: int) -> FileRow:
+    return FileRow(
         path=_PATH,
         fold=_PATH,
         size=1,
@@ -112,13 +118,16 @@ def _file(version: int) -> File:
         crc64nvme="",
         version=str(version),
         intent_id=_DATASET,
+        confirmed=False,
+        confirmed_at=None,
+        fault=None,
         committed_at=_THEN,
         committed_by=_DATASET,
     )
 
 
-def _intent() -> Intent:
-    return Intent(
+def _intent() -> IntentRow:
+    return IntentRow(
         id=_DATASET,
         dataset_id=_DATASET,
         push_id=_DATASET,
@@ -128,6 +137,14 @@ def _intent() -> Intent:
         verb=Verb.SINGLE,
         state=IntentState.URL,
         size=1,
+        part_size=None,
+        base=None,
+        force=False,
+        crc64nvme=None,
+        sha256=None,
+        upload=None,
+        cleared=False,
+        version=None,
         created_at=_THEN,
         touched_at=_THEN,
     )

@@ -19,7 +19,7 @@ from hutch.contract.wire.transfer import PartHeld, PartSent, SignedRequest
 from hutch_api.adapters.policies import Buckets
 from hutch_api.adapters.s3.client import READ_TIMEOUT_S, make_client
 from hutch_api.adapters.s3.errors import NOT_THERE, refuse, translated
-from hutch_api.adapters.s3.listing import Lister
+from hutch_api.adapters.s3.listing import INTENT, Lister, read_intent
 from hutch_api.adapters.s3.requests import Requests
 from hutch_api.adapters.s3.signing import Signer
 from hutch_api.ports.objects import Credentials, Stat, Version
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 WRITE_URL_S: Final = 3_600
 READ_URL_S: Final = 600
 """How long a reader may go on after a right was taken away."""
-INTENT: Final = "hutch-intent"
-"""Name of the user metadata that holds the intent id."""
 DELETE_BATCH: Final = 1_000
 """S3's most in one request."""
 _CHUNK: Final = 1024 * 1024
@@ -220,9 +218,18 @@ class S3Store:
                 if found["Key"] == key
             ]
 
-    def versions(self, prefix: str, *, first: str | None = None) -> Iterator[Version]:
+    def versions(
+        self,
+        prefix: str,
+        *,
+        first: str | None = None,
+        expected: int | None = None,
+        intents: bool = False,
+    ) -> Iterator[Version]:
         """List all versions and delete markers under a prefix."""
-        return self._lister.versions(prefix, first=first)
+        return self._lister.versions(
+            prefix, first=first, expected=expected, intents=intents
+        )
 
     def stat(self, key: str, version: str) -> Stat | None:
         """Ask for one version that a listing has shown; None if it is gone."""
@@ -243,7 +250,7 @@ class S3Store:
         return Stat(
             size=size,
             crc64nvme=answer.headers.get("x-amz-checksum-crc64nvme", nothing),
-            intent=_intent(answer.headers.get(f"x-amz-meta-{INTENT}")),
+            intent=read_intent(answer.headers.get(f"x-amz-meta-{INTENT}")),
         )
 
     def delete(self, versions: Iterable[tuple[str, str]]) -> None:
@@ -372,10 +379,3 @@ def create_s3_store(
         executor_signer=Signer(executor_url or public_url, region=region, clock=clock),
         reader=reader,
     )
-
-
-def _intent(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:  # somebody else's metadata under our name
-        return None

@@ -1,0 +1,149 @@
+"""What a dataset holds and awaits near the paths that somebody announces."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import exists, literal
+from sqlmodel import col, select
+
+from hutch.contract.paths import RelativePath, ancestors, fold
+from hutch_api.services.files import user_names
+from hutch_api.services.work import Work
+from hutch_api.store.rows import (
+    FILES,
+    INTENTS,
+    FileRow,
+    IntentRow,
+    read_files,
+    read_intents,
+    texts,
+)
+from hutch_api.store.tables import (
+    LIVE_INTENTS,
+    File,
+    Intent,
+    IntentState,
+    Push,
+    Superseded,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the dataset holds and awaits near the announced paths.
+
+    Attributes:
+        files: Files by the fold of their path.
+        live: Live intents by the fold of their path.
+        names: User names by id, of those who committed or send them.
+        used: Paths whose key the store may know although no file is there.
+        above: Folds of announced paths that are directories already.
+        own: Intents of this push among those that committed ``files``.
+    """
+
+    files: Mapping[str, FileRow]
+    live: Mapping[str, IntentRow]
+    names: Mapping[UUID, str]
+    used: frozenset[str]
+    above: frozenset[str]
+    own: frozenset[UUID]
+
+
+@dataclass(slots=True)
+class Batch:
+    """The paths of an announcement that have been let through.
+
+    Attributes:
+        names: By their folds.
+        above: Folds of the directories that they lie in.
+    """
+
+    names: dict[str, str] = field(default_factory=dict)
+    above: set[str] = field(default_factory=set)
+
+    def add(self, path: RelativePath) -> None:
+        """Let a path through."""
+        folded = fold(path)
+        self.names[folded] = path
+        self.above.update(ancestors(folded))
+
+
+def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
+    """Find out, in a handful of statements, what all of them are decided with.
+
+    Args:
+        work: The transaction; it holds the lock of the dataset.
+        push: Who announces.
+        folds: The folds of the announced paths.
+        paths: The paths.
+    """
+    session, dataset = work.session, push.dataset_id
+    parents = {a for f in folds for a in ancestors(f)}
+    files = read_files(
+        session,
+        FILES.where(
+            col(File.dataset_id) == dataset, col(File.fold).in_(folds | parents)
+        ),
+    )
+    live = read_intents(
+        session,
+        INTENTS.where(
+            col(Intent.dataset_id) == dataset,
+            col(Intent.state).in_(LIVE_INTENTS),
+            col(Intent.fold).in_(folds | parents),
+        ),
+    )
+    superseded = session.exec(
+        select(Superseded.path).where(
+            Superseded.dataset_id == dataset, col(Superseded.path).in_(paths)
+        )
+    ).all()
+    aborted = session.exec(
+        select(Intent.path).where(
+            Intent.dataset_id == dataset,
+            Intent.state == IntentState.ABORTED,
+            col(Intent.cleared).is_(other=False),
+            col(Intent.path).in_(paths),
+        )
+    ).all()
+    own = session.exec(
+        select(Intent.id).where(
+            Intent.push_id == push.id,
+            col(Intent.id).in_([f.intent_id for f in files]),
+        )
+    ).all()
+    people = {f.committed_by for f in files} | {i.actor_id for i in live}
+    return Known(
+        files={f.fold: f for f in files},
+        live={i.fold: i for i in live},
+        names=user_names(work, people),
+        used=frozenset([*superseded, *aborted]),
+        above=_directories(work, dataset, folds),
+        own=frozenset(own),
+    )
+
+
+def _directories(work: Work, dataset: UUID, folds: set[str]) -> frozenset[str]:
+    """Find which of these folds have files or live intents below them."""
+    if not folds:
+        return frozenset()
+    wanted = texts(work.session, folds)
+    low, high = wanted.c.value + literal("/"), wanted.c.value + literal("0")
+    below_file = exists().where(
+        col(File.dataset_id) == dataset, col(File.fold) > low, col(File.fold) < high
+    )
+    below_intent = exists().where(
+        col(Intent.dataset_id) == dataset,
+        col(Intent.state).in_(LIVE_INTENTS),
+        col(Intent.fold) > low,
+        col(Intent.fold) < high,
+    )
+    query = select(wanted.c.value).where(below_file | below_intent)
+    return frozenset(work.session.exec(query).all())
+
+
+def name_there(folded: str, known: Known, batch: Batch) -> str | None:
+    """Find what the path with this fold is really called."""
+    taken = known.files.get(folded) or known.live.get(folded)
+    return taken.path if taken else batch.names.get(folded)

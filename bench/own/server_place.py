@@ -1,0 +1,165 @@
+"""A facility on loopback for the figures of the server: MinIO, API, worker."""
+
+import http.client
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from hutch_api.services.work import Site
+from hutch_api.settings import Settings
+from hutch_api.site import open_site
+from tests import servers
+from tests.facility.installation import answers, hutch_api, running, store_environ
+from tests.servers import DatabaseServer, StoreServer, free_port, wait_until
+
+_TICK = os.sysconf("SC_CLK_TCK")
+USER = "bench"
+
+
+def cpu_seconds(pid: int) -> float:
+    """Read how much CPU a process has used since its start."""
+    text = Path(f"/proc/{pid}/stat").read_text()
+    fields = text.rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def anonymous_bytes(pid: int) -> int:
+    """Read how much memory of its own a process holds now."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("this kernel does not tell RssAnon")
+
+
+@dataclass(slots=True)
+class Api:
+    """A connection to a running API, with a token.
+
+    Attributes:
+        pid: Of the process that serves.
+    """
+
+    port: int
+    pid: int
+    token: str = ""
+    _line: http.client.HTTPConnection = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Open the connection."""
+        self._line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Send a request and decode the answer.
+
+        Raises:
+            RuntimeError: It was refused.
+        """
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        data = None
+        if body is not None:
+            data = msgspec.json.encode(body)
+            headers["Content-Type"] = "application/json"
+        self._line.request(method, path, data, headers)
+        answer = self._line.getresponse()
+        read = answer.read()
+        if answer.status >= http.client.BAD_REQUEST:
+            problem = json.loads(read)
+            raise RuntimeError(f"{answer.status} {problem.get('detail')}")
+        return msgspec.json.decode(read) if read else None
+
+    def log_in(self, password: str) -> None:
+        """Get a token."""
+        answer = self.call("POST", "/v1/login", {"user": USER, "password": password})
+        self.token = answer["token"]
+
+    def dataset(self, name: str) -> str:
+        """Make a dataset; return its id."""
+        return str(self.call("POST", "/v1/datasets", {"name": name})["id"])
+
+
+@dataclass(frozen=True, slots=True)
+class Facility:
+    """What runs.
+
+    Attributes:
+        environ: The settings of its processes.
+        store: The MinIO under it.
+        worker: Process id of the worker.
+        password: Of the user ``bench``.
+    """
+
+    environ: Mapping[str, str]
+    store: StoreServer
+    api: Api
+    worker: int
+    password: str = field(repr=False)
+
+    def connect(self) -> Api:
+        """Open another connection."""
+        return Api(self.api.port, self.api.pid, self.api.token)
+
+    def site(self) -> Site:
+        """Open the same site in this process."""
+        return open_site(Settings.from_environ(self.environ))
+
+
+@contextmanager
+def facility(place: Path, *, database: str = "sqlite") -> Iterator[Facility]:
+    """Run a facility until the end of the block.
+
+    Args:
+        place: An empty directory.
+        database: ``sqlite`` or ``postgresql``.
+    """
+    with ExitStack() as stack:
+        store = stack.enter_context(servers.minio())
+        environ = store_environ(store, place) | {
+            "HUTCH_DATABASE_URL": stack.enter_context(database_url(place, database)),
+            "HUTCH_PORT": str(free_port()),
+        }
+        root = {
+            "HUTCH_S3_ROOT_KEY_ID": store.root.key_id,
+            "HUTCH_S3_ROOT_SECRET": store.root.secret,
+        }
+        password = secrets.token_hex(16)
+        for words, typed, more in (
+            (("migrate",), "", {}),
+            (("store", "init"), "", root),
+            (("user", "add", USER, "--password-stdin"), f"{password}\n", {}),
+        ):
+            done = hutch_api(*words, environ=environ | more, typed=typed)
+            if done.returncode != 0:
+                raise RuntimeError(f"{words}: {done.stdout}{done.stderr}")
+        started = {
+            command: stack.enter_context(
+                running(command, environ, place / f"{command}.log")
+            )
+            for command in ("serve", "worker")
+        }
+        wait_until(lambda: answers(environ), seconds=90, what="the API")
+        api = Api(int(environ["HUTCH_PORT"]), started["serve"].pid)
+        api.log_in(password)
+        yield Facility(environ, store, api, started["worker"].pid, password)
+
+
+@contextmanager
+def database_url(place: Path, kind: str) -> Iterator[str]:
+    """Give the URL of an empty database, durable as a facility's is."""
+    if kind == "sqlite":
+        yield f"sqlite:///{place / 'hutch.sqlite'}"
+        return
+    with servers.postgresql() as server:
+        yield _database(server)
+
+
+def _database(server: DatabaseServer) -> str:
+    with server.connect() as connection:
+        connection.execute("CREATE DATABASE bench")
+    return server.url("bench")
