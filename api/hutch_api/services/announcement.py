@@ -26,9 +26,9 @@ from hutch.contract.wire.transfer import UploadIn
 from hutch_api.domain.access import Actor
 from hutch_api.services.neighbours import Batch, Known, look_up, name_there
 from hutch_api.services.work import Work
+from hutch_api.store.indexes import IS_LIVE
 from hutch_api.store.rows import FileRow, IntentRow, insert_rows, values_of
 from hutch_api.store.tables import (
-    LIVE_INTENTS,
     Dataset,
     Intent,
     IntentState,
@@ -74,7 +74,7 @@ class _Changes:
                 update(Intent)
                 .where(
                     col(Intent.id).in_(self.ended),
-                    col(Intent.state).in_(LIVE_INTENTS),
+                    IS_LIVE,
                 )
                 .values(state=IntentState.ABORTED, touched_at=work.now)
             )

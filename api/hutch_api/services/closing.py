@@ -54,8 +54,8 @@ from hutch_api.services.remains import (
 )
 from hutch_api.services.sweep import AFTER
 from hutch_api.services.work import Site, Work
+from hutch_api.store.indexes import IS_LIVE
 from hutch_api.store.tables import (
-    LIVE_INTENTS,
     Dataset,
     Input,
     Intent,
@@ -103,7 +103,7 @@ def _require_ready(work: Work, dataset: Dataset, wanted: CloseIn) -> None:
     uploads = work.session.exec(
         select(Intent.path, User.name)
         .join(User, col(User.id) == col(Intent.actor_id))
-        .where(Intent.dataset_id == dataset.id, col(Intent.state).in_(LIVE_INTENTS))
+        .where(Intent.dataset_id == dataset.id, IS_LIVE)
         .limit(NAMED)
     ).all()
     if not wanted.abandon:

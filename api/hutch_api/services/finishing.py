@@ -38,6 +38,7 @@ from hutch_api.services.parallel import in_parallel
 from hutch_api.services.pushes import find_push
 from hutch_api.services.remains import ENDED, end_upload_now
 from hutch_api.services.work import Site, Work
+from hutch_api.store.indexes import IS_LIVE
 from hutch_api.store.rows import (
     INTENTS,
     IntentRow,
@@ -120,6 +121,7 @@ def resolve_pending(
             INTENTS.where(
                 col(Intent.dataset_id) == dataset.id,
                 col(Intent.push_id) == push,
+                IS_LIVE,
                 col(Intent.state) == IntentState.COMPLETING,
                 col(Intent.path).in_(paths),
             ),

@@ -10,6 +10,7 @@ from sqlmodel import col, select
 from hutch.contract.paths import RelativePath, ancestors, fold
 from hutch_api.services.files import user_names
 from hutch_api.services.work import Work
+from hutch_api.store.indexes import IS_ENDED, IS_LIVE, IS_UNCLEARED
 from hutch_api.store.rows import (
     FILES,
     INTENTS,
@@ -20,7 +21,6 @@ from hutch_api.store.rows import (
     texts,
 )
 from hutch_api.store.tables import (
-    LIVE_INTENTS,
     File,
     Intent,
     IntentState,
@@ -90,7 +90,7 @@ def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
         session,
         INTENTS.where(
             col(Intent.dataset_id) == dataset,
-            col(Intent.state).in_(LIVE_INTENTS),
+            IS_LIVE,
             col(Intent.fold).in_(folds | parents),
         ),
     )
@@ -103,16 +103,13 @@ def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
         select(Intent.path).where(
             Intent.dataset_id == dataset,
             Intent.state == IntentState.ABORTED,
-            col(Intent.cleared).is_(other=False),
+            IS_ENDED,
+            IS_UNCLEARED,
             col(Intent.path).in_(paths),
         )
     ).all()
-    own = session.exec(
-        select(Intent.id).where(
-            Intent.push_id == push.id,
-            col(Intent.id).in_([f.intent_id for f in files]),
-        )
-    ).all()
+    committed = col(Intent.id).in_([f.intent_id for f in files])
+    own = select(Intent.id).where(Intent.push_id == push.id, committed)
     people = {f.committed_by for f in files} | {i.actor_id for i in live}
     return Known(
         files={f.fold: f for f in files},
@@ -120,7 +117,7 @@ def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
         names=user_names(work, people),
         used=frozenset([*superseded, *aborted]),
         above=_directories(work, dataset, folds),
-        own=frozenset(own),
+        own=frozenset(session.exec(own).all() if files else ()),
     )
 
 
@@ -135,7 +132,7 @@ def _directories(work: Work, dataset: UUID, folds: set[str]) -> frozenset[str]:
     )
     below_intent = exists().where(
         col(Intent.dataset_id) == dataset,
-        col(Intent.state).in_(LIVE_INTENTS),
+        IS_LIVE,
         col(Intent.fold) > low,
         col(Intent.fold) < high,
     )

@@ -19,9 +19,9 @@ from hutch_api.services.arrival import is_ours
 from hutch_api.services.comparison import BATCH, PASSES
 from hutch_api.services.parallel import in_parallel
 from hutch_api.services.work import Site, Work
+from hutch_api.store.indexes import IS_ENDED, IS_LIVE, IS_MULTIPART, IS_UNCLEARED
 from hutch_api.store.rows import Upload
 from hutch_api.store.tables import (
-    LIVE_INTENTS,
     Intent,
     IntentState,
     Superseded,
@@ -32,10 +32,7 @@ ENDED: Final = (IntentState.DONE, IntentState.ABORTED)
 PAGE: Final = 5_000
 """Rows held at a time."""
 
-_UNCLEARED: Final = (
-    col(Intent.state).in_(ENDED),
-    col(Intent.cleared).is_(other=False),
-)
+_UNCLEARED: Final = (IS_ENDED, IS_UNCLEARED)
 _Row = TypeVar("_Row", Superseded, Intent)
 _log = logging.getLogger(__name__)
 
@@ -144,7 +141,7 @@ def end_uploads(site: Site, dataset: UUID) -> None:
     """
     for intent in _walk(site, _intents_after(dataset, *_UNCLEARED)):
         end_upload(site, intent)
-    multipart = _intents_after(dataset, col(Intent.verb) == Verb.MULTIPART)
+    multipart = _intents_after(dataset, IS_MULTIPART)
     paths = (path for path, _ in groupby(_walk(site, multipart), lambda i: i.path))
     while batch := list(islice(paths, PAGE)):
         in_parallel(partial(_end_unnamed, site, dataset), batch)
@@ -183,7 +180,7 @@ def _end_unnamed(site: Site, dataset: UUID, path: str) -> bool:
             select(Intent.upload).where(
                 Intent.dataset_id == dataset,
                 Intent.path == path,
-                col(Intent.state).in_(LIVE_INTENTS),
+                IS_LIVE,
             )
         ).all()
     if None in live:
@@ -239,7 +236,7 @@ def forget(work: Work, dataset: UUID) -> None:
         update(Intent)
         .where(
             col(Intent.dataset_id) == dataset,
-            col(Intent.state).in_(ENDED),
+            *_UNCLEARED,
             (col(Intent.verb) != Verb.MULTIPART) | col(Intent.upload).is_not(None),
         )
         .values(cleared=True)

@@ -16,8 +16,8 @@ from hutch.contract.wire.datasets import Right
 from hutch_api.domain.access import Actor
 from hutch_api.services import access, store_accounts
 from hutch_api.services.work import Site, Work
+from hutch_api.store.indexes import IS_LIVE
 from hutch_api.store.tables import (
-    LIVE_INTENTS,
     Dataset,
     Intent,
     IntentState,
@@ -31,9 +31,7 @@ def write_lost(work: Work, *, dataset: UUID) -> None:
     work.session.flush()
     access.lock_datasets(work, [dataset])
     pushing = work.session.exec(
-        select(Intent.actor_id)
-        .where(Intent.dataset_id == dataset, col(Intent.state).in_(LIVE_INTENTS))
-        .distinct()
+        select(Intent.actor_id).where(Intent.dataset_id == dataset, IS_LIVE).distinct()
     ).all()
     for user in pushing:
         actor = Actor(user=user, name="", role=Role.USER, request_id="")
@@ -55,7 +53,7 @@ def writing_ended(work: Work, *, dataset: UUID) -> int:
     """
     ended = work.session.exec(
         update(Intent)
-        .where(col(Intent.dataset_id) == dataset, col(Intent.state).in_(LIVE_INTENTS))
+        .where(col(Intent.dataset_id) == dataset, IS_LIVE)
         .values(state=IntentState.ABORTED, touched_at=work.now)
     )
     store_accounts.retire(work, dataset)
@@ -93,9 +91,7 @@ def _lock_pushed_by(work: Work, user: UUID) -> list[UUID]:
     pushed = select(Push.dataset_id).where(
         Push.actor_id == user, col(Push.used_at) > recent
     )
-    sending = select(Intent.dataset_id).where(
-        Intent.actor_id == user, col(Intent.state).in_(LIVE_INTENTS)
-    )
+    sending = select(Intent.dataset_id).where(Intent.actor_id == user, IS_LIVE)
     datasets = sorted({*work.session.exec(pushed), *work.session.exec(sending)})
     access.lock_datasets(work, datasets)
     return datasets
@@ -107,7 +103,7 @@ def _end_intents(work: Work, user: UUID, datasets: Collection[UUID]) -> None:
         .where(
             col(Intent.actor_id) == user,
             col(Intent.dataset_id).in_(datasets),
-            col(Intent.state).in_(LIVE_INTENTS),
+            IS_LIVE,
         )
         .values(state=IntentState.ABORTED, touched_at=work.now)
     )

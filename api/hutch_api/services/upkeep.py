@@ -34,6 +34,7 @@ from hutch_api.services.faults import as_database_fault, hide_values
 from hutch_api.services.remains import ENDED, delete_versions, end_upload, is_left
 from hutch_api.services.sweep import sweep_due
 from hutch_api.services.work import Site
+from hutch_api.store.indexes import IS_UNCLEARED
 from hutch_api.store.tables import (
     Idempotency,
     Intent,
@@ -105,6 +106,7 @@ def resolve_finishes(site: Site) -> bool:
             select(Intent)
             .where(
                 Intent.state == IntentState.COMPLETING,
+                IS_UNCLEARED,
                 col(Intent.touched_at) < work.now - STUCK,
             )
             .order_by(col(Intent.touched_at))
@@ -129,6 +131,7 @@ def end_idle_uploads(site: Site) -> bool:
             select(Intent.id)
             .where(
                 col(Intent.state).in_([IntentState.NEW, IntentState.URL]),
+                IS_UNCLEARED,
                 col(Intent.touched_at) < work.now - IDLE,
             )
             .with_for_update(skip_locked=True)
@@ -154,7 +157,7 @@ def clear_ended_uploads(site: Site) -> bool:
             select(Intent)
             .where(
                 col(Intent.state).in_(ENDED),
-                col(Intent.cleared).is_(other=False),
+                IS_UNCLEARED,
                 col(Intent.touched_at) < work.now - LATE,
             )
             .order_by(col(Intent.touched_at))

@@ -29,6 +29,7 @@ from hutch_api.services.pushes import find_push
 from hutch_api.services.remains import end_upload_now, free_above
 from hutch_api.services.store_accounts import usable_account
 from hutch_api.services.work import Site
+from hutch_api.store.indexes import IS_LIVE
 from hutch_api.store.rows import (
     INTENTS,
     IntentRow,
@@ -36,7 +37,6 @@ from hutch_api.store.rows import (
     update_rows,
 )
 from hutch_api.store.tables import (
-    LIVE_INTENTS,
     Intent,
     IntentState,
     Verb,
@@ -123,7 +123,7 @@ def abort(site: Site, actor: Actor, push: UUID, wanted: wire.AbortIn) -> None:
         live = (
             col(Intent.push_id) == push,
             col(Intent.id).in_(wanted.intents),
-            col(Intent.state).in_(LIVE_INTENTS),
+            IS_LIVE,
         )
         ended = read_intents(work.session, INTENTS.where(*live))
         work.session.exec(

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, text
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer
 from sqlmodel import Field, SQLModel
 
 from hutch.contract.wire.accounts import Role
@@ -28,6 +28,7 @@ from hutch_api.store.columns import (
     UtcDateTime,
     one_of,
 )
+from hutch_api.store.indexes import ENDED, LIVE, MULTIPART, UNCLEARED, partial_index
 
 _BIG: Any = BigInteger().with_variant(Integer(), "sqlite")
 
@@ -154,13 +155,12 @@ class Dataset(SQLModel, table=True):
 
     __tablename__ = "datasets"
     __table_args__ = (
-        Index(
+        partial_index(
             "datasets_name",
             "owner_id",
             "name",
+            where="state != 'deleted' and name_is_unique",
             unique=True,
-            sqlite_where=text("state != 'deleted' and name_is_unique"),
-            postgresql_where=text("state != 'deleted' and name_is_unique"),
         ),
         Index("datasets_newest", "created_at", "id"),
     )
@@ -268,27 +268,29 @@ class Push(SQLModel, table=True):
 class Intent(SQLModel, table=True):
     """A file on its way; there before the store hears of it.
 
-    ``version`` is set when it is done; ``cleared`` when it was aborted and the store
-    holds nothing of it any more, neither an upload nor a version.
+    ``version`` is set when it is done; ``cleared`` when it has ended and the store
+    holds nothing of it any more, neither an upload nor a version. Most rows are done
+    and cleared: no index but that of their ids holds them.
     """
 
     __tablename__ = "intents"
     __table_args__ = (
-        Index(
-            "intents_live",
+        partial_index("intents_live", "dataset_id", "fold", where=LIVE, unique=True),
+        partial_index("intents_sending", "actor_id", where=LIVE),
+        partial_index("intents_touched", "state", "touched_at", where=UNCLEARED),
+        partial_index(
+            "intents_ended",
             "dataset_id",
-            "fold",
-            unique=True,
-            sqlite_where=text("state in ('new', 'url', 'completing')"),
-            postgresql_where=text("state in ('new', 'url', 'completing')"),
+            "path",
+            where=f"{ENDED} and {UNCLEARED}",
         ),
-        Index("intents_touched", "state", "touched_at"),
+        partial_index("intents_multipart", "dataset_id", "path", where=MULTIPART),
     )
 
     id: UUID = Field(primary_key=True)
-    dataset_id: UUID = Field(foreign_key="datasets.id", index=True)
-    push_id: UUID = Field(foreign_key="pushes.id", index=True)
-    actor_id: UUID = Field(foreign_key="users.id", index=True)
+    dataset_id: UUID = Field(foreign_key="datasets.id")
+    push_id: UUID = Field(foreign_key="pushes.id")
+    actor_id: UUID = Field(foreign_key="users.id")
     path: str = Field(sa_type=ByteOrdered)
     fold: str = Field(sa_type=ByteOrdered)
     verb: Verb = Field(sa_type=one_of(Verb))
@@ -322,12 +324,11 @@ class Account(SQLModel, table=True):
 
     __tablename__ = "accounts"
     __table_args__ = (
-        Index(
+        partial_index(
             "accounts_usable",
             "dataset_id",
+            where="state in ('creating', 'live')",
             unique=True,
-            sqlite_where=text("state in ('creating', 'live')"),
-            postgresql_where=text("state in ('creating', 'live')"),
         ),
     )
 
