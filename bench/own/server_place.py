@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ def anonymous_bytes(pid: int) -> int:
 
 @dataclass(slots=True)
 class Api:
-    """A connection to a running API, with a token.
+    """A running API, and a token for it.
 
     Attributes:
         pid: Of the process that serves.
@@ -48,15 +48,10 @@ class Api:
 
     port: int
     pid: int
-    token: str = ""
-    _line: http.client.HTTPConnection = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Open the connection."""
-        self._line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+    token: str = field(default="", repr=False)
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        """Send a request and decode the answer.
+        """Send a request, on a connection of its own, and decode the answer.
 
         Raises:
             RuntimeError: It was refused.
@@ -66,9 +61,11 @@ class Api:
         if body is not None:
             data = msgspec.json.encode(body)
             headers["Content-Type"] = "application/json"
-        self._line.request(method, path, data, headers)
-        answer = self._line.getresponse()
-        read = answer.read()
+        line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
+        with closing(line):
+            line.request(method, path, data, headers)
+            answer = line.getresponse()
+            read = answer.read()
         if answer.status >= http.client.BAD_REQUEST:
             problem = json.loads(read)
             raise RuntimeError(f"{answer.status} {problem.get('detail')}")
@@ -100,10 +97,6 @@ class Facility:
     api: Api
     worker: int
     password: str = field(repr=False)
-
-    def connect(self) -> Api:
-        """Open another connection."""
-        return Api(self.api.port, self.api.pid, self.api.token)
 
     def site(self) -> Site:
         """Open the same site in this process."""

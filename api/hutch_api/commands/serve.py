@@ -1,6 +1,7 @@
 """Serve the API; any number of processes may do so."""
 
 import ctypes
+import gc
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,6 +21,8 @@ from hutch_api.worker.loop import ending_on_signals
 
 _MMAP_THRESHOLD: Final = -3
 """Number of this option in glibc's ``mallopt``."""
+_NEW_OBJECTS: Final = 20_000
+"""After so many the collector looks for cycles; a batch of files has more."""
 _LARGE: Final = 1024 * 1024
 """Bytes from which a piece of memory goes back to the system when it is freed."""
 
@@ -49,6 +52,7 @@ def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
                 connections=settings.connections,
             ),
         )
+        _spare_the_collector()
         if not stop.is_set():
             anyio.run(_serve, server, settings.threads)
     site.engine.dispose()
@@ -58,6 +62,16 @@ def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
 async def _serve(server: uvicorn.Server, threads: int) -> None:
     anyio.to_thread.current_default_thread_limiter().total_tokens = threads
     await server.serve()
+
+
+def _spare_the_collector() -> None:
+    """Keep the garbage collector from what is there for good.
+
+    It would go through the whole program again and again while a batch is answered.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
 
 
 def _return_large_memory() -> None:

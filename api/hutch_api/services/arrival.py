@@ -21,6 +21,10 @@ SKIP_AFTER: Final = 1_000
 def find_arrived(site: Site, intents: Sequence[Upload]) -> dict[UUID, str]:
     """Find what arrived of these uploads, all of one dataset.
 
+    A single version that a listing shows with the intent's id, in the size that was
+    announced, is believed: its checksum was signed into the intent's URL, or verified
+    at Complete. The store is asked about all others, the checksum too.
+
     Returns:
         The versions by intent id; an intent without one has not arrived.
 
@@ -36,25 +40,29 @@ def find_arrived(site: Site, intents: Sequence[Upload]) -> dict[UUID, str]:
         if not version.is_marker and version.size == intent.size:
             candidates.setdefault(intent.id, []).append(version)
     by_id = {intent.id: intent for intent in intents}
-    told = in_parallel(
-        lambda c: _pick(site, by_id[c[0]], c[1]), list(candidates.items())
-    )
-    return {i: v for i, v in zip(candidates, told, strict=True) if v}
+    arrived: dict[UUID, str] = {}
+    unsure: list[tuple[Upload, Sequence[Version]]] = []
+    for intent_id, versions in candidates.items():
+        intent = by_id[intent_id]
+        claimed = [v for v in versions if v.intent in {None, intent.id}]
+        match claimed:
+            case []:
+                pass
+            case [Version(intent=UUID()) as only]:
+                arrived[intent.id] = only.version
+            case _:
+                unsure.append((intent, claimed))
+    told = in_parallel(lambda one: _ask(site, *one), unsure)
+    for (intent, _), chosen in zip(unsure, told, strict=True):
+        if chosen is not None:
+            arrived[intent.id] = chosen
+    return arrived
 
 
-def _pick(site: Site, intent: Upload, versions: Sequence[Version]) -> str | None:
-    """Choose the version that an intent was made for, the oldest that fits.
-
-    A single one that a listing shows with the intent's id is believed: its checksum
-    was signed into the intent's URL, or verified at Complete.
-    """
-    claimed = [v for v in versions if v.intent in {None, intent.id}]
-    match claimed:
-        case [Version(intent=UUID()) as only]:
-            return only.version
-        case _:
-            fits = (v for v in reversed(claimed) if is_ours(site, intent, v))
-            return next((v.version for v in fits), None)
+def _ask(site: Site, intent: Upload, versions: Sequence[Version]) -> str | None:
+    """Have the store choose the version that an intent was made for, the oldest."""
+    fits = (v for v in reversed(versions) if is_ours(site, intent, v))
+    return next((v.version for v in fits), None)
 
 
 def is_ours(site: Site, intent: Upload, version: Version) -> bool:
