@@ -68,7 +68,7 @@ def measure(place: Path, *, small: bool) -> list[Figure]:
 def push_and_clone(made: Facility, *, count: int, size: int, name: str = "m") -> Spent:
     """Push files and fetch their lists and URLs, step by step."""
     api = made.api
-    spent = Spent({"API": api.pid, "store": made.store.pid})
+    spent = Spent({"API": api.pid, "store": made.ground.store.pid})
     dataset = api.dataset(name)
     push = api.call("POST", f"/v1/datasets/{dataset}/pushes")["id"]
     body = secrets.token_bytes(size)

@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -82,39 +82,34 @@ class Api:
 
 
 @dataclass(frozen=True, slots=True)
-class Facility:
-    """What runs.
+class Ground:
+    """A store and a database that were set up for hutch.
 
     Attributes:
         environ: The settings of its processes.
-        store: The MinIO under it.
-        worker: Process id of the worker.
         password: Of the user ``bench``.
     """
 
-    environ: Mapping[str, str]
+    environ: dict[str, str]
     store: StoreServer
-    api: Api
-    worker: int
     password: str = field(repr=False)
 
     def site(self) -> Site:
-        """Open the same site in this process."""
+        """Open the site in this process."""
         return open_site(Settings.from_environ(self.environ))
 
 
 @contextmanager
-def facility(place: Path, *, database: str = "sqlite") -> Iterator[Facility]:
-    """Run a facility until the end of the block.
+def ground(place: Path, *, database: str = "sqlite") -> Iterator[Ground]:
+    """Run MinIO and a database until the end of the block.
 
     Args:
         place: An empty directory.
         database: ``sqlite`` or ``postgresql``.
     """
-    with ExitStack() as stack:
-        store = stack.enter_context(servers.minio())
+    with servers.minio() as store, database_url(place, database) as url:
         environ = store_environ(store, place) | {
-            "HUTCH_DATABASE_URL": stack.enter_context(database_url(place, database)),
+            "HUTCH_DATABASE_URL": url,
             "HUTCH_PORT": str(free_port()),
         }
         root = {
@@ -130,16 +125,36 @@ def facility(place: Path, *, database: str = "sqlite") -> Iterator[Facility]:
             done = hutch_api(*words, environ=environ | more, typed=typed)
             if done.returncode != 0:
                 raise RuntimeError(f"{words}: {done.stdout}{done.stderr}")
+        yield Ground(environ, store, password)
+
+
+@dataclass(frozen=True, slots=True)
+class Facility:
+    """What runs.
+
+    Attributes:
+        worker: Process id of the worker.
+    """
+
+    ground: Ground
+    api: Api
+    worker: int
+
+
+@contextmanager
+def facility(place: Path, *, database: str = "sqlite") -> Iterator[Facility]:
+    """Run API and worker on such ground until the end of the block."""
+    with ground(place, database=database) as made, ExitStack() as stack:
         started = {
             command: stack.enter_context(
-                running(command, environ, place / f"{command}.log")
+                running(command, made.environ, place / f"{command}.log")
             )
             for command in ("serve", "worker")
         }
-        wait_until(lambda: answers(environ), seconds=90, what="the API")
-        api = Api(int(environ["HUTCH_PORT"]), started["serve"].pid)
-        api.log_in(password)
-        yield Facility(environ, store, api, started["worker"].pid, password)
+        wait_until(lambda: answers(made.environ), seconds=90, what="the API")
+        api = Api(int(made.environ["HUTCH_PORT"]), started["serve"].pid)
+        api.log_in(made.password)
+        yield Facility(made, api, started["worker"].pid)
 
 
 @contextmanager
