@@ -6,11 +6,13 @@ error class that the server raised.
 
 import ipaddress
 import platform
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies
 
 import httpx
 import msgspec
@@ -58,6 +60,7 @@ class Connection:
             timeout=httpx.Timeout(timeout_s, connect=10.0),
             headers={"User-Agent": user_agent(), "Accept": "application/json"},
             follow_redirects=False,
+            verify=_trust(self.url),
         )
 
     def __enter__(self) -> Self:
@@ -227,6 +230,18 @@ class Connection:
             )
             response = self._patiently(request, again=True)
         raise _misunderstood(response, "redirects in a circle")
+
+
+def _trust(url: str) -> ssl.SSLContext:
+    """Trust those whom this machine trusts, as for the store.
+
+    Reading their certificates takes longer than most calls: where nothing is
+    encrypted nobody is trusted. Redirects never lead from there to elsewhere.
+    """
+    ways = [url, *getproxies().values()]
+    if any(way.startswith("https:") for way in ways):
+        return ssl.create_default_context()
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def user_agent() -> str:

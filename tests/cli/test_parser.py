@@ -172,3 +172,23 @@ def test_a_bad_line_is_a_problem_document_for_programs(
 ) -> None:
     assert main(["ls", "--nonsense", "--json"]) == Exit.USAGE
     assert json.loads(capsys.readouterr().err)["type"] == "urn:hutch:problem:usage"
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("push", "push"),
+        ("--json -q --server ls push --json", "push"),
+        ("--help", None),
+        ("-h push", None),
+        ("nonsense push", None),
+        ("--server", None),
+        ("", None),
+    ],
+)
+def test_a_line_that_names_its_command_needs_no_other(
+    line: str, name: str | None
+) -> None:
+    assert parser.chosen(line.split()) == name
+    only = parser.children(parser.build(name))
+    assert list(only) == ([name] if name else list(parser.COMMANDS))

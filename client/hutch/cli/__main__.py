@@ -1,5 +1,6 @@
 """Where ``hutch`` starts: understand the line, run the command, choose the exit."""
 
+import gc
 import io
 import os
 import signal
@@ -9,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 from hutch.cli import parser
 from hutch.cli.desk import Desk
@@ -16,6 +18,9 @@ from hutch.cli.exits import Exit, exit_of
 from hutch.cli.screen import Screen, StoppedError, UsageError
 from hutch.contract.problems import HutchError
 from hutch.errors import UnreadableFileError
+
+GARBAGE: Final = 50_000
+"""Objects after which cycles are looked for: each look reads all that is young."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status, as in ``hutch.cli.exits``.
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    # What is loaded stays until the end, and little of the rest refers in circles.
+    gc.freeze()
+    gc.set_threshold(GARBAGE)
     _open_what_is_closed()
     _set_encoding(json="--json" in words)
     with _interruptible():
@@ -39,7 +47,7 @@ def _run(words: Sequence[str]) -> Exit:
     screen = Screen(json="--json" in words, quiet=False)
     try:
         try:
-            namespace = parser.build().parse_args(words)
+            namespace = parser.build(parser.chosen(words)).parse_args(words)
             screen = Screen(json=namespace.json, quiet=namespace.quiet)
             desk = Desk(screen=screen, server=namespace.server)
             ending: Exit = namespace.command.run(parser.options_of(namespace), desk)

@@ -7,7 +7,7 @@ from argparse import (
     Namespace,
     RawDescriptionHelpFormatter,
 )
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
 from importlib.metadata import version
@@ -73,8 +73,26 @@ class Parser(ArgumentParser):
         raise UsageError(f"{message}. See '{self.prog} --help'")
 
 
-def build() -> Parser:
-    """Make the parser of ``hutch`` with all its commands."""
+def chosen(words: Sequence[str]) -> str | None:
+    """Tell which command a line begins with; None if that needs the whole parser."""
+    rest = iter(words)
+    for word in rest:
+        if word == "--server":
+            next(rest, None)
+        elif word in COMMANDS:
+            return word
+        elif word not in {"--json", "-q", "--quiet"}:
+            return None
+    return None
+
+
+def build(only: str | None = None) -> Parser:
+    """Make the parser of ``hutch``.
+
+    Args:
+        only: The one command that it is to know, since loading all takes longer than
+            most commands; None means all.
+    """
     parser = Parser(
         prog="hutch",
         description=DESCRIPTION,
@@ -89,7 +107,7 @@ def build() -> Parser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command_name", required=True
     )
-    for name in COMMANDS:
+    for name in COMMANDS if only is None else (only,):
         module = import_module(f"hutch.cli.commands.{name}")
         child = commands.add_parser(
             name,
