@@ -12,6 +12,7 @@ from hutch.contract.parts import MIB
 from hutch.errors import FileChangingError, TransferError
 from hutch.transfer import sockets, upload
 from hutch.transfer.carrier import Answer, Carrier, CutError, StoppedError
+from hutch.transfer.source import opened
 from tests.carrier.conftest import Source
 from tests.carrier.scripted import OK, Store, await_end, part, store
 from tests.servers import wait_until
@@ -302,3 +303,11 @@ def test_a_stop_ends_a_connection_that_is_only_begun(
         finally:
             for one in filling:
                 one.close()
+
+
+def test_a_pipe_that_took_a_files_name_is_not_waited_at(source: Source) -> None:
+    found = source.found
+    source.path.unlink()
+    os.mkfifo(source.path)
+    with pytest.raises(FileChangingError), opened(source.path.parent, found):
+        pass

@@ -5,12 +5,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from hutch.contract.parts import Part
 from hutch.errors import FileChangingError, UnreadableFileError
-from hutch.transfer.carrier import StoppedError
+from hutch.transfer.buffers import aligned
 from hutch.transfer.checksums import BLOCK, Hasher, Sums, crc64nvme
+from hutch.transfer.failures import StoppedError
 from hutch.workdir.walk import Found, Stamp
+
+_FLAGS: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+"""Not blocking: a pipe that took the file's name would be waited at for ever."""
 
 
 @contextmanager
@@ -22,7 +27,7 @@ def opened(root: Path, found: Found) -> Iterator[int]:
         UnreadableFileError: If it cannot be read.
     """
     try:
-        handle = os.open(root / found.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        handle = os.open(f"{root}/{found.path}", _FLAGS)
     except FileNotFoundError as e:
         raise changing(found.path) from e
     except OSError as e:
@@ -83,25 +88,29 @@ def hash_part(
 
 def read(
     found: Found, handle: int, part: Part, stopped: threading.Event
-) -> Iterator[bytes]:
+) -> Iterator[memoryview]:
     """Read the bytes of a part, block by block.
+
+    Yields:
+        The bytes, in the buffer of this thread: good until the next are asked for.
 
     Raises:
         FileChangingError: If there are fewer than there were.
         StoppedError: If stopped meanwhile.
         UnreadableFileError: If they cannot be read.
     """
+    buffer = aligned()
     at, end = part.offset, part.offset + part.size
     while at < end:
         if stopped.is_set():
             raise StoppedError
         try:
-            block = os.pread(handle, min(BLOCK, end - at), at)
+            count = os.preadv(handle, [buffer[: min(BLOCK, end - at)]], at)
         except OSError as e:
             raise UnreadableFileError(
                 f"{found.path!r} cannot be read: {e.strerror}.", path=found.path
             ) from e
-        if not block:
+        if not count:
             raise changing(found.path)
-        at += len(block)
-        yield block
+        at += count
+        yield buffer[:count]
