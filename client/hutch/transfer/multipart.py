@@ -31,9 +31,11 @@ from hutch.transfer.source import hash_part, opened
 from hutch.transfer.upload import Target, send, sent
 from hutch.workdir.walk import Found
 
-AHEAD: Final = 4
-"""Parts of a file that are hashed and not yet sent: a thread that sends finds one,
-and what was read is still in the page cache when it goes."""
+AHEAD: Final = 8
+"""Parts of a file that are hashed and not yet sent: what was read is still in the page
+cache when it goes."""
+TOGETHER: Final = 4
+"""Parts that are signed in one call, unless a thread that sends would wait for it."""
 
 
 @dataclass(slots=True)
@@ -139,6 +141,8 @@ class Parts:
         self._push = push
         self._files: dict[UUID, tuple[Multipart, Outgoing]] = {}
         self._done: SimpleQueue[_Done] = SimpleQueue()
+        self._hashed: list[tuple[Multipart, Part]] = []
+        self._sending = 0
 
     def add(self, multi: Multipart, item: Outgoing) -> None:
         """Take a file along; it is hashed from now on."""
@@ -156,19 +160,25 @@ class Parts:
         """
         while self._files:
             done = self._await()
-            wanted = []
             for one in done:
                 one.multi.at_work -= 1
                 if one.is_sent:
+                    self._sending -= 1
                     self._acknowledge(one)
                 elif self._is_wanted(one):
-                    wanted.append((one.multi, one.part))
-            if wanted:
-                self._start(wanted)
+                    self._hashed.append((one.multi, one.part))
+            if self._hashed and self._is_time_to_sign():
+                hashed, self._hashed = self._hashed, []
+                self._start([one for one in hashed if one[0].error is None])
             for multi in {id(one.multi): one.multi for one in done}.values():
                 self._hash_next(multi)
                 if self._is_over(multi):
                     yield self._files.pop(multi.intent)
+
+    def _is_time_to_sign(self) -> bool:
+        is_hashing = any(multi.is_hashing for multi, _ in self._files.values())
+        few = self._sending < TOGETHER
+        return few or not is_hashing or len(self._hashed) >= TOGETHER
 
     def _await(self) -> list[_Done]:
         """Wait for a thread, and take what others have done by now."""
@@ -190,6 +200,7 @@ class Parts:
         else:
             future = engine.senders.submit(self._send_part, multi, part, request)
         multi.at_work += 1
+        self._sending += is_sent
         future.add_done_callback(
             lambda done: self._done.put(_Done(multi, part, is_sent, done.result))
         )
@@ -244,6 +255,8 @@ class Parts:
 
     def _start(self, wanted: Sequence[tuple[Multipart, Part]]) -> None:
         """Ask for addresses and begin to send."""
+        if not wanted:
+            return
         asked = [
             PartIn(intent=m.intent, number=p.number, crc64nvme=m.crcs[p.number])
             for m, p in wanted
