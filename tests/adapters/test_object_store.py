@@ -84,6 +84,16 @@ class ObjectStoreSuite(WritingSuite):
         assert list(store.objects.versions(store.prefix, first="e")) == []
         assert len(list(store.objects.versions(store.prefix, first="c"))) == len(TREE)
 
+    @pytest.mark.parametrize("path", [".0", "..0", " . 0", "a/.0", "a/..0", "a/0", "0"])
+    def test_versions_begin_at_a_name_of_dots_and_a_nought(
+        self, store: Subject, path: str
+    ) -> None:
+        """The marker before it ended in "./", which MinIO refused."""
+        before = "a/ !" if path.startswith("a/") else " !"
+        for written in (before, path):
+            store.foreign.write(store.key(written), b"1")
+        assert store.paths(first=path) == [path]
+
     def test_versions_of_others_are_not_listed(self, store: Subject) -> None:
         store.foreign.write(store.prefix.removesuffix("/") + "0/f", b"1")
         assert store.versions() == []
