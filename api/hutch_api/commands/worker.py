@@ -10,6 +10,7 @@ from typing import Final
 from hutch_api import readiness
 from hutch_api.commands.exits import Exit
 from hutch_api.commands.log import start_log
+from hutch_api.commands.memory import spare_the_collector
 from hutch_api.services.scrub import scrub_once
 from hutch_api.services.upkeep import run_once
 from hutch_api.settings import Settings
@@ -33,6 +34,7 @@ def run(options: Namespace, environ: Mapping[str, str]) -> Exit:
     start_log()
     with ending_on_signals() as stop:  # from here on: a start may take a while
         site = readiness.open_ready(settings)
+        spare_the_collector()
         scrub = partial(
             scrub_once, site, budget=settings.worker_scrub, stop=stop.is_set
         )

@@ -45,7 +45,7 @@ from hutch_api.services import (
 )
 from hutch_api.services.about import About
 from hutch_api.services.comparison import NAMED, PASSES, Comparison, Oddity, compare
-from hutch_api.services.files import walk
+from hutch_api.services.files import pinned, walk
 from hutch_api.services.remains import (
     dead_of,
     delete_versions,
@@ -209,7 +209,7 @@ def _tidy(site: Site, operation: Operation) -> list[dict[str, Any]]:
     for _ in range(PASSES):
         found = compare(
             dataset,
-            walk(site, dataset),
+            pinned(site, dataset),
             site.objects.versions(prefix_of(dataset)),
             is_dead=dead_of(site, dataset),
             remove=partial(_remove, site, operation.id),

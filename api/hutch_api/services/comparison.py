@@ -37,7 +37,8 @@ NAMED: Final = 100
 """Most differences that are told one by one; the others are counted."""
 BATCH: Final = 1_000
 """Versions that are deleted at a time."""
-TELL_EVERY: Final = 1_000
+TELL_EVERY: Final = 5_000
+"""Each time is a transaction that waits for the disk."""
 PASSES: Final = 20
 """So often a listing that still shows too much is gone through again."""
 

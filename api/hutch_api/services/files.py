@@ -1,6 +1,7 @@
 """What a dataset holds: pages of files, the manifest, and who confirmed it."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -71,6 +72,28 @@ def walk(site: Site, dataset: UUID) -> Iterator[FileRow]:
         if len(files) < PAGE:
             return
         after = files[-1].path
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedFile:
+    """A path in the version that is pinned: all that a listing is compared with."""
+
+    path: str
+    version: str
+
+
+def pinned(site: Site, dataset: UUID) -> Iterator[PinnedFile]:
+    """Walk what a dataset pins, as ``walk`` does, at a quarter of its cost."""
+    query = select(File.path, File.version).where(File.dataset_id == dataset)
+    query = query.order_by(col(File.path)).limit(PAGE)
+    after = ""
+    while True:
+        with site.look() as work:
+            rows = work.session.exec(query.where(col(File.path) > after)).all()
+        yield from (PinnedFile(path, version) for path, version in rows)
+        if len(rows) < PAGE:
+            return
+        after = rows[-1][0]
 
 
 def entries(files: Iterable[FileRow]) -> Iterator[contract.Entry]:

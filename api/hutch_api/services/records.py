@@ -8,6 +8,7 @@ that whatever it names is there. ``about`` keeps what the seal does not cover.
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 from uuid import UUID
@@ -21,6 +22,7 @@ from hutch.contract.wire.datasets import Right
 from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import record_of, seal_of
 from hutch_api.services import access
+from hutch_api.services.parallel import behind
 from hutch_api.services.work import Site
 from hutch_api.store.rows import FileRow
 from hutch_api.store.tables import User
@@ -57,22 +59,26 @@ def write_pieces(
         ValueError: The files are out of order.
     """
     sha = hashlib.sha256()
-    manifest, pins = [], []
+    manifest: list[str] = []
+    pins: list[str] = []
     last, done = "", 0
     rows = iter(files)
-    while chunk := list(islice(rows, CHUNK)):
-        if chunk[0].path <= last:
-            raise ValueError(f"{chunk[0].path!r} is out of order in the manifest")
-        last = chunk[-1].path
-        text = b"".join(
-            contract.lines(contract.Entry(f.path, f.size, f.sha256) for f in chunk)
-        )
-        sha.update(text)
-        manifest.append(_put(site, dataset, text))
-        names = _names(site, chunk)
-        pins.append(_put(site, dataset, b"".join(_pin(f, names) for f in chunk)))
-        done += len(chunk)
-        tell(done)
+    with behind(partial(_put, site, dataset)) as put:
+        while chunk := list(islice(rows, CHUNK)):
+            if chunk[0].path <= last:
+                raise ValueError(f"{chunk[0].path!r} is out of order in the manifest")
+            last = chunk[-1].path
+            text = b"".join(
+                contract.lines(contract.Entry(f.path, f.size, f.sha256) for f in chunk)
+            )
+            sha.update(text)
+            names = _names(site, chunk)
+            lines = b"".join(_pin(f, names) for f in chunk)
+            for kind, piece in ((manifest, _piece(text)), (pins, _piece(lines))):
+                put(piece)
+                kind.append(piece[0])
+            done += len(chunk)
+            tell(done)
     return Written(sha.hexdigest(), tuple(manifest), tuple(pins))
 
 
@@ -98,10 +104,13 @@ def _pin(file: FileRow, names: Mapping[UUID, str]) -> bytes:
     )
 
 
-def _put(site: Site, dataset: UUID, data: bytes) -> str:
-    sha256 = hashlib.sha256(data).hexdigest()
-    site.objects.put_record(record_of(dataset, sha256), data)
-    return sha256
+def _put(site: Site, dataset: UUID, piece: tuple[str, bytes]) -> None:
+    name, data = piece
+    site.objects.put_record(record_of(dataset, name), data)
+
+
+def _piece(data: bytes) -> tuple[str, bytes]:
+    return hashlib.sha256(data).hexdigest(), data
 
 
 def write_seal(

@@ -26,7 +26,7 @@ from hutch_api.domain.layout import path_of, prefix_of
 from hutch_api.ports.objects import Version
 from hutch_api.services import access, audit, records
 from hutch_api.services.comparison import PASSES, Oddity, compare
-from hutch_api.services.files import entries, walk
+from hutch_api.services.files import entries, pinned, walk
 from hutch_api.services.instance import require_own_bucket
 from hutch_api.services.remains import clear, dead_of, delete_versions, end_uploads
 from hutch_api.services.work import Site, Work
@@ -109,7 +109,7 @@ def _sweep_closed(site: Site, row: Dataset) -> Swept:
     for _ in range(PASSES):
         found = compare(
             row.id,
-            walk(site, row.id),
+            pinned(site, row.id),
             site.objects.versions(prefix_of(row.id)),
             is_dead=dead_of(site, row.id),
             remove=partial(_remove, site, row.id),
@@ -172,7 +172,7 @@ def _stored_digest(site: Site, dataset: UUID, document: forms.SealRecord) -> str
 
 
 def _same_pins(site: Site, dataset: UUID, document: forms.SealRecord) -> bool:
-    pairs = zip_longest(walk(site, dataset), _pins(site, dataset, document))
+    pairs = zip_longest(pinned(site, dataset), _pins(site, dataset, document))
     try:
         return all(
             file is not None

@@ -5,8 +5,10 @@ a plain listing, which is a sixth of a HEAD for each. Others take no notice.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import unquote_plus
 from uuid import UUID
@@ -85,20 +87,34 @@ class Lister:
             yield from walk(self, prefix, first=first)
             return
         start = first or prefix
-        at: tuple[str, str] | None = (before(first) if first else "", "")
-        listed = 0
-        while at is not None:
-            most = self._page if expected is None else _length(expected - listed)
+        at = (before(first) if first else "", "")
+        whole = expected is None
+        most = self._page if expected is None else _length(expected)
+        # Who reads all of it works on a page while the store makes the next one.
+        with ThreadPoolExecutor(1) as ahead:
             page = self.fetch(
                 prefix, at=at, most=min(most, self._page), intents=intents
             )
-            listed += len(page.rows)
-            self._walked = page.walked
-            if page.walked and (first or page.next):
-                yield from walk(self, prefix, first=first)
-                return
-            yield from (row for row in page.rows if row.key >= start)
-            at = page.next
+            listed = 0
+            while True:
+                self._walked = page.walked
+                if page.walked and (first or page.next):
+                    yield from walk(self, prefix, first=first)
+                    return
+                listed += len(page.rows)
+                most = self._page if expected is None else _length(expected - listed)
+                following = partial(
+                    self.fetch,
+                    prefix,
+                    at=page.next or at,
+                    most=min(most, self._page),
+                    intents=intents,
+                )
+                made = ahead.submit(following) if whole and page.next else None
+                yield from (row for row in page.rows if row.key >= start)
+                if page.next is None:
+                    return
+                page = following() if made is None else made.result()
 
     def fetch(
         self,
