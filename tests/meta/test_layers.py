@@ -90,7 +90,16 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
         "botocore",
     },
     "bench.limits": {"bench", "awscrt"},
-    "bench.own": {"bench", "hutch", "hutch_api", "tests"},
+    "bench.own": {
+        "bench",
+        "hutch",
+        "hutch_api",
+        "tests",
+        "awscrt",
+        "msgspec",
+        "sqlalchemy",
+        "sqlmodel",
+    },
 }
 """What a layer may import beside itself and the standard library."""
 
