@@ -11,6 +11,7 @@ kinds come from ``HutchError``, so that one ``except`` is enough::
         ├── InsecureUrlError          plain http beyond this machine
         ├── NotLoggedInError          no token for this server
         ├── AmbiguousError            the words fit several datasets
+        ├── ExtraMissingError         an optional library is not installed
         ├── WorkdirError              the working directory is unfit for this
         │   ├── NoWorkdirError            there is none
         │   └── WorkdirBusyError          another process works in it
@@ -18,6 +19,7 @@ kinds come from ``HutchError``, so that one ``except`` is enough::
         │   ├── UnsupportedFileError      a symlink, a device, a forbidden name
         │   ├── UnreadableFileError       the file or directory cannot be read
         │   ├── FileChangingError         it changes while it is pushed
+        │   ├── FileOpenError             somebody has it open for writing
         │   └── LocalChangesError         it was changed here; nothing overwrites it
         ├── TransferError             the store refused a file again and again
         └── CorruptDataError          bytes or names are not what they should be
@@ -69,8 +71,10 @@ __all__ = [
     "DatasetClosedError",
     "DatasetOpenError",
     "DeletedError",
+    "ExtraMissingError",
     "FileChangedError",
     "FileChangingError",
+    "FileOpenError",
     "ForbiddenError",
     "HutchError",
     "IdempotencyError",
@@ -144,6 +148,12 @@ class AmbiguousError(ClientError):
     code, title = "ambiguous", "More than one dataset fits."
 
 
+class ExtraMissingError(ClientError):
+    """A library that only this needs is not installed; ``extra`` names its group."""
+
+    code, title = "extra-missing", "An optional library is not installed."
+
+
 class WorkdirError(ClientError):
     """The working directory is unfit for this."""
 
@@ -184,6 +194,12 @@ class FileChangingError(LocalFileError):
     """The file changed while it was pushed, twice in a row."""
 
     code, title = "file-changing", "The file changes while it is pushed."
+
+
+class FileOpenError(LocalFileError):
+    """Somebody has the file open for writing: it is not finished."""
+
+    code, title = "file-open", "The file is still open for writing."
 
 
 class LocalChangesError(LocalFileError):
