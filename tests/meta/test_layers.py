@@ -14,6 +14,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "hutch.connection": {"hutch", "httpx", "msgspec"},
     "hutch.cli": {"hutch", "rich", "msgspec"},
     "hutch.transfer": {"hutch", "awscrt"},
+    "hutch.watch": {"hutch", "inotify_simple"},
     "hutch.workdir": {"hutch", "msgspec"},
     "hutch_api.domain": {"hutch.contract"},
     "hutch_api.domain.types": {"hutch.contract", "jsonschema"},
