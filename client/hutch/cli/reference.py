@@ -26,7 +26,8 @@ HEAD = """\
 With `--json` stdout holds exactly one JSON document, whose keys are those of the
 wire types and reports named in the code; it is complete even if single files failed
 (their `error` is a problem document). An error that stops a command is one problem
-document on stderr, as the API gives it, and stdout stays empty. Paths, sizes and
+document on stderr, as the API gives it, and stdout stays empty. Only `push --watch`
+prints a document in each line, as things happen. Paths, sizes and
 times in it are not shortened.
 
 {environment}

@@ -27,6 +27,11 @@ def count(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def some(names: Sequence[str], *, most: int = 3) -> str:
+    """Name the first ones: enough to recognise what it is about."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+
+
 def moment(at: datetime | None) -> str:
     """Write a time in the reader's time zone; a dash for None."""
     return "-" if at is None else at.astimezone().strftime("%Y-%m-%d %H:%M")

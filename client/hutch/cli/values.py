@@ -1,6 +1,7 @@
 """Values as people type them: attributes, spans of time, principals, dataset words."""
 
 import json
+import math
 import re
 from argparse import ArgumentTypeError
 from collections.abc import Iterable, Mapping
@@ -142,6 +143,21 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ArgumentTypeError(f"{text!r} is not a whole number of at least one")
     return int(text)
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds.
+
+    Raises:
+        ArgumentTypeError: If it is none, or not more than 0.
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < math.inf:
+        raise ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return number
 
 
 def is_id(text: str) -> bool:
