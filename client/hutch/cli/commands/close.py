@@ -1,12 +1,12 @@
 """``hutch close``: close a dataset, for good.
 
 A closed dataset never changes again, and can be derived from. Inside a working
-directory files that were not pushed stop it, because they could never be added.
+directory files that were not pushed stop it, because they could never be added; so do
+files that somebody still has open for writing.
 """
 
 from argparse import ArgumentParser
 from dataclasses import dataclass
-from typing import Final
 
 from hutch.cli import text
 from hutch.cli.desk import Desk
@@ -15,19 +15,17 @@ from hutch.cli.progress import watching
 from hutch.cli.reports import dataset_name, holds
 from hutch.contract.wire.datasets import CloseIn
 from hutch.errors import LocalChangesError
+from hutch.watch.holders import held_open
 from hutch.workdir.status import read_status
+from hutch.workdir.walk import Found, walk
 
 EPILOG = epilog(
     Exit.STATE,
     Exit.CONFLICT,
     ok="the dataset is closed",
     state="it cannot be closed yet, or was closed before; the reasons are listed",
-    conflict="files here were not pushed: push them, or --as-is",
+    conflict="files here were not pushed, or are still open: push them, or --as-is",
 )
-
-
-SHOWN: Final = 3
-"""Paths named in the refusal; enough to recognise what was forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +58,8 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--as-is",
         action="store_true",
-        help="close it although files here were not pushed",
+        help="close it although files here were not pushed, or are still open for "
+        "writing",
     )
 
 
@@ -95,14 +94,25 @@ def run(options: Options, desk: Desk) -> Exit:
 
 def _require_pushed(desk: Desk) -> None:
     workdir = desk.workdir()
+    # Asked before the comparison: what is closed by now, that one sees as it is.
+    files = (item for item in walk(workdir.root) if isinstance(item, Found))
+    held = tuple(held_open(workdir.root, files))
     found = read_status(workdir)
     waiting = [*found.new, *found.changed, *found.deleted]
+    reasons = []
     if waiting:
-        shown = ", ".join(waiting[:SHOWN]) + (", …" if len(waiting) > SHOWN else "")
+        changes = text.count(len(waiting), "change")
+        reasons.append(f"{changes} would be left out for good: {text.some(waiting)}")
+    if held:
+        count = text.count(len(held), "file is", "files are")
+        reasons.append(f"{count} still open for writing: {text.some(held)}")
+    if reasons:
         raise LocalChangesError(
-            f"{text.count(len(waiting), 'change')} in {workdir.root} would be left "
-            f"out for good: {shown}. Run 'hutch push' first, or close with --as-is",
+            f"In {workdir.root} {', and '.join(reasons)}. "
+            f"{'Have them closed, run' if held else 'Run'} 'hutch push' first, or "
+            "close with --as-is",
             new=found.new,
             changed=found.changed,
             deleted=found.deleted,
+            open=held,
         )
