@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from hutch.transfer.crew import Crew
 from hutch.transfer.width import FIRST, MOST, REST, Width
 
 
@@ -74,36 +75,50 @@ def test_a_wish_for_a_number_is_kept() -> None:
     assert width.limit == 3
 
 
-def test_only_so_many_run_at_a_time() -> None:
-    width, running, most = Width(2), 0, 0
+def test_only_so_many_work_at_a_time() -> None:
+    crew, running, most = Crew(Width(2), name="test"), 0, 0
     lock, both, end = threading.Lock(), threading.Barrier(3), threading.Event()
 
-    def transfer() -> None:
+    def work() -> None:
         nonlocal running, most
-        with width.turn():
-            with lock:
-                running += 1
-                most = max(most, running)
-            if not end.is_set():
-                both.wait()
-                end.wait()
-            with lock:
-                running -= 1
+        with lock:
+            running += 1
+            most = max(most, running)
+        if not end.is_set():
+            both.wait()
+            end.wait()
+        with lock:
+            running -= 1
 
-    threads = [threading.Thread(target=transfer) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    both.wait()  # two are in, three wait for their turn
+    done = [crew.submit(work) for _ in range(5)]
+    both.wait()  # two are at work, three wait
     end.set()
-    for thread in threads:
-        thread.join()
+    crew.shutdown()
+    assert all(future.done() for future in done)
     assert most == 2
 
 
-def test_stopping_lets_all_through() -> None:
-    width = Width(1)
-    with width.turn():
-        waiting = threading.Thread(target=lambda: width.turn().__enter__())
-        waiting.start()
-        width.stop()
-        waiting.join()
+def test_a_crew_grows_with_its_width() -> None:
+    width = Width()
+    crew = Crew(width, name="test")
+    barrier = threading.Barrier(FIRST + 2)  # two more than there are threads at first
+    done = [crew.submit(barrier.wait) for _ in range(FIRST + 1)]
+    with width._changed:
+        width._change(FIRST + 1)
+    barrier.wait()
+    crew.shutdown()
+    assert all(future.exception() is None for future in done)
+
+
+def test_what_a_crew_is_given_is_done_in_order_and_to_its_end() -> None:
+    crew, seen = Crew(Width(1), name="test"), list[int]()
+    futures = [crew.submit(seen.append, n) for n in range(100)]
+    failed = crew.submit(int, "x")
+    crew.shutdown()
+    assert seen == list(range(100))
+    assert all(future.result() is None for future in futures)
+    assert isinstance(failed.exception(), ValueError)
+
+
+def test_a_crew_that_was_given_nothing_ends() -> None:
+    Crew(Width(), name="test").shutdown()

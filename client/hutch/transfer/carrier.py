@@ -89,11 +89,15 @@ class Carrier:
 
     Args:
         jobs: Transfers at a time; None means as many as are found to be good.
+
+    Attributes:
+        stopped: Set once all is to end.
+        width: How many threads are to use it, found by what they move.
     """
 
     def __init__(self, jobs: int | None = None) -> None:
         self.stopped = threading.Event()
-        self._width = Width(jobs)
+        self.width = Width(jobs)
         self._lock = threading.Lock()
         self._routes = Routes(self.stopped)
         self._idle: dict[Place, list[Line]] = {}
@@ -103,7 +107,6 @@ class Carrier:
     def stop(self) -> None:
         """End all transfers at once; every thread then gets ``StoppedError``."""
         self.stopped.set()
-        self._width.stop()
         with self._lock:
             for line in self._busy:
                 line.cut()
@@ -157,7 +160,7 @@ class Carrier:
         def tell(count: int) -> None:
             nonlocal told
             told += count
-            self._width.moved(count)
+            self.width.moved(count)
             moved(count)
 
         def exchange(line: Line) -> Answer:
@@ -200,7 +203,7 @@ class Carrier:
         head = _compose(request, place, target, wanted)
 
         def tell(count: int) -> None:
-            self._width.moved(count)
+            self.width.moved(count)
             moved(count)
 
         def exchange(line: Line) -> Answer:
@@ -227,9 +230,8 @@ class Carrier:
         return self._routes.place(scheme, netloc), target
 
     def _exchange(self, place: Place, exchange: Callable[[Line], Answer]) -> Answer:
-        with self._width.turn():
-            answer = self._ask(place, exchange)
-        self._width.ended(is_busy=answer.status in _TOO_BUSY)
+        answer = self._ask(place, exchange)
+        self.width.ended(is_busy=answer.status in _TOO_BUSY)
         return answer
 
     def _ask(self, place: Place, exchange: Callable[[Line], Answer]) -> Answer:

@@ -4,7 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
@@ -22,9 +22,9 @@ from hutch.contract.wire.transfer import (
 from hutch.errors import CorruptDataError, ServerAnswerError
 from hutch.transfer.carrier import Carrier
 from hutch.transfer.checksums import Hasher, combine, crc64nvme, to_text
+from hutch.transfer.crew import Crew
 from hutch.transfer.download import fetch
 from hutch.transfer.upload import Progress
-from hutch.transfer.width import MOST
 from hutch.workdir.journal import Entry, Journal
 from hutch.workdir.tree import Tree, unwritable
 from hutch.workdir.walk import Stamp
@@ -74,7 +74,7 @@ class Fetcher:
     client: Client
     dataset: UUID
     moved: Progress
-    pool: ThreadPoolExecutor
+    pool: Crew
     carrier: Carrier = field(default_factory=Carrier)
     revisions: set[int] = field(default_factory=set)
 
@@ -143,8 +143,9 @@ def start(
     client: Client, dataset: UUID, *, moved: Progress, jobs: int | None
 ) -> Fetcher:
     """Start the threads of a pull or a verification."""
-    pool = ThreadPoolExecutor(jobs or MOST, thread_name_prefix="hutch-fetch")
-    return Fetcher(client, dataset, moved, pool, Carrier(jobs))
+    carrier = Carrier(jobs)
+    crew = Crew(carrier.width, name="hutch-fetch")
+    return Fetcher(client, dataset, moved, crew, carrier)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 import os
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -18,9 +17,10 @@ from hutch.contract.problems import (
 )
 from hutch.errors import ServerAnswerError, ServerUnavailableError
 from hutch.transfer.carrier import Carrier
+from hutch.transfer.crew import Crew
 from hutch.transfer.session import Session
 from hutch.transfer.upload import Progress
-from hutch.transfer.width import MOST
+from hutch.transfer.width import Width
 from hutch.workdir.journal import Entry, Journal, Upload
 from hutch.workdir.walk import Found
 
@@ -83,8 +83,8 @@ class Engine:
     journal: Journal
     carrier: Carrier
     moved: Progress
-    hashers: Executor
-    senders: Executor
+    hashers: Crew
+    senders: Crew
     under_way: dict[str, Upload] = field(default_factory=dict)
     started_ns: int = field(default_factory=time.time_ns)
 
@@ -100,14 +100,15 @@ class Engine:
         started_ns: int,
     ) -> Self:
         """Start the threads."""
+        carrier = Carrier(jobs)
         return cls(
             root=root,
             session=session,
             journal=journal,
-            carrier=Carrier(jobs),
+            carrier=carrier,
             moved=moved,
-            hashers=ThreadPoolExecutor(HASHERS, thread_name_prefix="hutch-hash"),
-            senders=ThreadPoolExecutor(jobs or MOST, thread_name_prefix="hutch-send"),
+            hashers=Crew(Width(HASHERS), name="hutch-hash"),
+            senders=Crew(carrier.width, name="hutch-send"),
             under_way=journal.uploads(),
             started_ns=started_ns,
         )
@@ -121,8 +122,8 @@ class Engine:
 
     def close(self) -> None:
         """Wait for the threads and close the sockets."""
-        for pool in (self.hashers, self.senders):
-            pool.shutdown()
+        self.hashers.shutdown()
+        self.senders.shutdown()
         self.carrier.close()
         self.session.client.hurry(now=False)
 

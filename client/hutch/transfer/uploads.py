@@ -1,7 +1,7 @@
 """Drive one batch of files into the dataset: hash, announce, send, finish."""
 
 from collections.abc import Iterable, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -126,6 +126,7 @@ class _Batch:
             for item in items
             if item.found.stamp.size <= SMALL and item.found.path not in self._sums
         }
+        wait(futures.values())  # to be woken for each would cost as much as to hash it
         good = []
         for item in items:
             future = futures.get(item.found.path)
@@ -177,14 +178,24 @@ class _Batch:
     def _gather(
         self, singles: dict[Future[None], tuple[Outgoing, UUID]], push: UUID
     ) -> None:
-        for future in as_completed(singles):
-            item, intent = singles[future]
-            try:
-                future.result()
-            except HutchError as e:
-                self._fail(item, only_of_file(e))
-            else:
-                self._note(_Sent(item, push, intent, self._sums[item.found.path]))
+        left = list(singles)
+        while left:
+            # Some at a time: to be woken for each would cost as much as to send it.
+            _, waiting = wait(left[:FINISH_AT], return_when=FIRST_EXCEPTION)
+            for future in left[:FINISH_AT]:
+                if future not in waiting:
+                    self._take_single(future, *singles[future], push)
+            left = [f for f in left[:FINISH_AT] if f in waiting] + left[FINISH_AT:]
+
+    def _take_single(
+        self, future: Future[None], item: Outgoing, intent: UUID, push: UUID
+    ) -> None:
+        try:
+            future.result()
+        except HutchError as e:
+            self._fail(item, only_of_file(e))
+        else:
+            self._note(_Sent(item, push, intent, self._sums[item.found.path]))
 
     def _single(self, item: Outgoing, answer: UploadOut) -> None:
         engine = self._engine

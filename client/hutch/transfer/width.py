@@ -6,13 +6,12 @@ disk, or lies far away, wants many. Nobody can know beforehand, so it is tried.
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Final
 
 FIRST: Final = 6
-MOST: Final = 16
-"""Above this stores only queue; and each connection has a buffer here."""
+MOST: Final = 24
+"""Above this stores only queue; and each thread has a buffer of 4 MiB."""
 WINDOW_S: Final = 1.0
 """A rate is measured over so long, and not over fewer than all have ended twice."""
 PAYS: Final = 1.1
@@ -24,38 +23,38 @@ REQUEST_BYTES: Final = 64 * 1024
 
 
 class Width:
-    """Lets transfers run, as many at a time as are found to be good.
+    """How many threads are to work; told what moves, it seeks the best number.
 
     Args:
         fixed: As many at a time; None means that the number is sought.
         now: A clock in seconds.
+
+    Attributes:
+        most: It never gets larger than this.
     """
 
     def __init__(
         self, fixed: int | None = None, *, now: Callable[[], float] = time.monotonic
     ) -> None:
         self.limit = fixed or FIRST
+        self.most = fixed or MOST
         self._is_fixed = fixed is not None
         self._now = now
-        self._free = threading.Condition()
-        self._active = 0
+        self._changed = threading.Condition()
         self._stopped = False
         self._search = _Search(self.limit)
         self._begun_s = now()
         self._work = self._ended = 0
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        """Wait until one more may run, and be the one meanwhile."""
-        with self._free:
-            self._free.wait_for(lambda: self._active < self.limit or self._stopped)
-            self._active += 1
-        try:
-            yield
-        finally:
-            with self._free:
-                self._active -= 1
-                self._free.notify()
+    def await_turn(self, number: int) -> None:
+        """Hold a thread while fewer are to work.
+
+        Args:
+            number: The thread's, counted from 0.
+        """
+        if number >= self.limit:
+            with self._changed:
+                self._changed.wait_for(lambda: number < self.limit or self._stopped)
 
     def moved(self, count: int) -> None:
         """Count bytes that went through."""
@@ -69,7 +68,7 @@ class Width:
         """
         if self._is_fixed:
             return
-        with self._free:
+        with self._changed:
             self._work += REQUEST_BYTES
             self._ended += 1
             span_s = self._now() - self._begun_s
@@ -78,16 +77,16 @@ class Width:
             elif span_s >= WINDOW_S and self._ended >= 2 * self.limit:
                 self._change(self._search.next(self._work / span_s))
 
-    def stop(self) -> None:
-        """Let everybody through, to find out that there is nothing left to do."""
-        with self._free:
+    def release(self) -> None:
+        """Let every thread go, to find out that there is nothing left to do."""
+        with self._changed:
             self._stopped = True
-            self._free.notify_all()
+            self._changed.notify_all()
 
     def _change(self, limit: int) -> None:
         self.limit = limit
         self._begun_s, self._work, self._ended = self._now(), 0, 0
-        self._free.notify_all()
+        self._changed.notify_all()
 
 
 class _Search:
