@@ -227,7 +227,7 @@ def _dataset(
         "name_is_unique": False,
         "owner_id": owner,
         "creator_id": owner,
-        "type": ("generic", "scan", "scan.tomo")[n % 3],
+        "type": ("generic", "scan", "scan.tomo")[n // 7 % 3],
         "type_version": 1,
         "attributes": {"energy": {"value": 20.5, "unit": "keV"}, "n": n},
         "description": f"beamtime {n * 50 // max(count, 1)}, sample {n % 89}",

@@ -7,13 +7,20 @@ import pytest
 from sqlalchemy import Engine, event
 
 from hutch.contract.problems import InvalidInputError, TokenInsufficientError
-from hutch.contract.wire.accounts import Scope
+from hutch.contract.wire.accounts import GroupIn, Scope
 from hutch.contract.wire.datasets import DatasetPage, State
 from hutch_api.domain.access import Actor
-from hutch_api.services import catalogue
+from hutch_api.services import catalogue, groups
 from hutch_api.store.tables import Dataset
 from tests.conftest import Clock
 from tests.services.world import World
+
+
+@pytest.fixture(autouse=True, params=["few", "many"])
+def _reach(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """List for people who reach few datasets, and as for those who reach many."""
+    if request.param == "many":
+        monkeypatch.setattr(catalogue, "_FEW", 0)
 
 
 def page(
@@ -69,6 +76,19 @@ def test_a_list_holds_only_what_its_reader_may_read(
     for filters in ({"owner": "anna"}, {"query": "d"}, {"type_name": "generic"}):
         assert world.names(ben, **filters) == ["shared"]
     assert world.names(ben, name="hidden") == []
+
+
+def test_a_list_holds_what_is_shared_with_a_group(
+    world: World, anna: Actor, ben: Actor
+) -> None:
+    made = world.create(anna, "shared")
+    world.create(anna, "hidden")
+    with world.site.begin() as work:
+        groups.create_group(work, anna, GroupIn(name="team"))
+        groups.add_member(work, anna, "team", ben.name)
+    world.share(anna, made.id, "group:team")
+    assert world.names(ben) == ["shared"]
+    assert world.names(ben, state=State.OPEN) == ["shared"]
 
 
 def test_lists_are_filtered_by_owner_name_state_and_type(

@@ -3,12 +3,13 @@
 Single fetches and lists use the same predicate, so that they cannot disagree.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, exists, literal, or_
+from sqlalchemy import ColumnElement, and_, case, exists, literal, or_, union_all
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from hutch.contract.problems import (
     ForbiddenError,
@@ -49,6 +50,20 @@ def granted(actor: Actor, right: Right = Right.READ) -> ColumnElement[bool]:
     if actor.limits.datasets is None:
         return reached
     return and_(reached, col(Dataset.id).in_(actor.limits.datasets))
+
+
+def reached_at_most(work: Work, actor: Actor, most: int) -> Sequence[UUID] | None:
+    """List the datasets that an actor may reach; None if they are more than ``most``.
+
+    It only narrows down where to look: ``granted`` decides.
+    """
+    reached = union_all(
+        select(Dataset.id).where(Dataset.owner_id == actor.user),
+        select(Share.dataset_id).where(Share.user_id == actor.user),
+        select(Share.dataset_id).where(col(Share.group_id).in_(_groups(actor))),
+    ).limit(most + 1)
+    found = [row[0] for row in work.session.connection().execute(reached)]
+    return found if len(found) <= most else None
 
 
 def right_of(actor: Actor) -> ColumnElement[Right | None]:
@@ -148,9 +163,13 @@ def _reached(work: Work, actor: Actor, dataset: UUID) -> tuple[Dataset, Right | 
 
 
 def _shared(actor: Actor, right: Right) -> ColumnElement[bool]:
-    groups = select(Member.group_id).where(Member.user_id == actor.user)
+    groups = _groups(actor)
     return exists().where(
         col(Share.dataset_id) == col(Dataset.id),
         col(Share.right).in_(_ORDER[_ORDER.index(right) :]),
         or_(col(Share.user_id) == actor.user, col(Share.group_id).in_(groups)),
     )
+
+
+def _groups(actor: Actor) -> SelectOfScalar[UUID]:
+    return select(Member.group_id).where(Member.user_id == actor.user)

@@ -163,19 +163,21 @@ class Dataset(SQLModel, table=True):
             unique=True,
         ),
         Index("datasets_newest", "created_at", "id"),
+        Index("datasets_of_owner", "owner_id", "created_at", "id"),
+        Index("datasets_in_state", "state", "created_at", "id"),
     )
 
     id: UUID = Field(primary_key=True)
     name: str
     name_is_unique: bool = False
-    owner_id: UUID = Field(foreign_key="users.id", index=True)
+    owner_id: UUID = Field(foreign_key="users.id")
     creator_id: UUID = Field(foreign_key="users.id", index=True)
     type: str
     type_version: int
     attributes: dict[str, Any] = Field(sa_type=ExactJson)
     description: str = ""
     keywords: list[str] = Field(sa_type=JsonColumn)
-    state: State = Field(sa_type=one_of(State), index=True)
+    state: State = Field(sa_type=one_of(State))
     revision: int = 0
     correction: bool = False
     files: int = 0
