@@ -25,7 +25,7 @@ from hutch.errors import TransferError, UnreadableFileError
 from hutch.progress import Event, Moved
 from hutch.sync import verifying
 from hutch.transfer import carrier as carriers
-from hutch.transfer import download, downloads, pipeline, upload
+from hutch.transfer import coming, download, downloads, pipeline, upload
 from hutch.transfer.carrier import Carrier, LostError, Piece
 from hutch.transfer.sockets import Line
 from hutch.workdir.directory import make_workdir
@@ -138,7 +138,7 @@ def test_stopping_never_takes_the_encryption_off() -> None:
 
 
 def test_the_parts_of_a_file_fail_for_the_reason_of_the_first(
-    tmp_path: Path, nowhere: SignedRequest
+    tmp_path: Path, nowhere: SignedRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     workdir = make_workdir(tmp_path, dataset=uuid4(), server="http://127.0.0.1")
     file = FileOut(
@@ -160,11 +160,15 @@ def test_the_parts_of_a_file_fail_for_the_reason_of_the_first(
             client, workdir.dataset, moved=lambda _path, _count: None, jobs=1
         )
         placement = downloads.Placement(fetcher, tree, journal)
-        large = downloads._Large(downloads.Incoming(parse("f"), file), tree.make(2), 2)
-        for part in (Part(1, 0, 1), Part(2, 1, 1)):
-            # The second once said that there was no such file here.
-            with pytest.raises(TransferError):
-                placement._part(large, part, nowhere)
+        incoming = downloads.Incoming(parse("f"), file)
+        signed = [(file, nowhere)]
+        monkeypatch.setattr(downloads.Fetcher, "sign", lambda *_args: signed)
+        monkeypatch.setattr(
+            coming, "plan", lambda _size: [Part(1, 0, 1), Part(2, 1, 1)]
+        )
+        (arrival,) = placement.drive([incoming])
+        # The second once said that there was no such file here.
+        assert type(arrival.error) is TransferError
         fetcher.close()
 
 

@@ -1,14 +1,14 @@
 """Writing into a directory that somebody has prepared with traps."""
 
-import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from hutch.contract.paths import RelativePath
 from hutch.errors import LocalChangesError, WorkdirError
-from hutch.workdir.tree import Tree
+from hutch.workdir.tree import Placing, Tree
 from hutch.workdir.walk import Stamp
 
 
@@ -26,10 +26,12 @@ def tree(root: Path) -> Iterator[Tree]:
 
 
 def _place(tree: Tree, path: str, expected: Stamp | None = None) -> Stamp:
-    name = tree.make(3)
-    with tree.writing(name) as handle:
-        os.pwrite(handle, b"new", 0)
-    return tree.place(name, RelativePath(path), expected=expected, mtime_ns=10**9)
+    with closing(tree.draft(3)) as draft:
+        draft.write(0, memoryview(b"new"))
+        (outcome,) = tree.place([Placing(draft, RelativePath(path), expected, 10**9)])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def test_a_file_gets_its_place_and_time(tree: Tree, root: Path) -> None:
@@ -96,7 +98,6 @@ def test_a_linked_hidden_directory_is_refused(root: Path) -> None:
 
 def test_leftovers_of_an_interrupted_run_go(root: Path) -> None:
     with Tree(root) as tree:
-        tree.make(10)
-        with Tree(root):
+        with closing(tree.draft(10)), Tree(root):
             pass
         assert list((root / ".hutch/tmp").iterdir()) == []

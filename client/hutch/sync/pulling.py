@@ -32,7 +32,7 @@ from hutch.workdir.directory import (
 from hutch.workdir.journal import Entry, Journal, open_journal
 from hutch.workdir.pairs import paired
 from hutch.workdir.patterns import chooser
-from hutch.workdir.status import Sight, read_sha256, survey
+from hutch.workdir.status import Sight, read_sha256, remembered, survey
 from hutch.workdir.tree import Tree, unwritable
 from hutch.workdir.walk import Fault, Found
 
@@ -204,7 +204,8 @@ class _Pull:
         """Choose what to fetch, and remove here what is gone in the dataset."""
         chosen = chooser(self.workdir.config.include)
         blocked: set[str] = set()
-        for file, seen in paired(self._remote(), self._here()):
+        here = survey(self.workdir.root, self.journal.entries())
+        for file, seen in paired(self._remote(), remembered(self.journal, here)):
             if isinstance(seen, Fault):
                 blocked.add(seen.path)
             if file is None:
@@ -221,18 +222,6 @@ class _Pull:
             item = self._decide(file, sight)
             if item is not None:
                 yield item
-
-    def _here(self) -> Iterator[Sight | Fault]:
-        """Look at the files here, noting those that had to be read to tell."""
-        renewed: list[Entry] = []
-        for seen in survey(self.workdir.root, self.journal.entries()):
-            if isinstance(seen, Sight) and seen.is_renewed and seen.entry is not None:
-                renewed.append(seen.entry)
-            if len(renewed) >= downloads.RECORD_AT:
-                self.journal.record(renewed)
-                renewed = []
-            yield seen
-        self.journal.record(renewed)
 
     def _remote(self) -> Iterator[FileOut]:
         """List the files of the dataset that may be written here.

@@ -25,11 +25,9 @@ from hutch.transfer.session import Session
 from hutch.transfer.uploads import drive
 from hutch.workdir.directory import Workdir, locked
 from hutch.workdir.journal import Entry, Journal, Upload, open_journal
-from hutch.workdir.status import Sight, deleted, survey, survey_paths
+from hutch.workdir.status import Sight, deleted, remembered, survey, survey_paths
 from hutch.workdir.walk import Fault, Found, Stamp, look
 
-RECORD_AT: Final = 1_000
-"""Entries that are noted together."""
 _AGAIN: Final = (
     FileChangingError,
     PathBusyError,
@@ -167,23 +165,16 @@ class _Push:
 
     def _outgoing(self, seen: Iterable[Sight | Fault]) -> Iterator[Outgoing]:
         """Choose what is to be sent, and note the rest."""
-        renewed: list[Entry] = []
-        for sight in seen:
+        for sight in remembered(self.journal, seen):
             match sight:
                 case Fault(path=path, error=error):
                     self.problems.append(Problem(path, error))
-                case Sight(is_same=True, entry=entry):
+                case Sight(is_same=True):
                     self.unchanged += 1
-                    if sight.is_renewed and entry is not None:
-                        renewed.append(entry)
                 case Sight(found=None):
                     self.kept.append(sight.path)
                 case Sight(found=Found() as found, entry=entry):
                     yield Outgoing(found, entry.version if entry else None)
-            if len(renewed) >= RECORD_AT:
-                self.journal.record(renewed)
-                renewed = []
-        self.journal.record(renewed)
 
     def end_orphans(self) -> None:
         """End uploads of an earlier run whose files are gone.

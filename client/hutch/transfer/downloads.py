@@ -1,17 +1,15 @@
 """Drive one batch of files from the dataset: sign, fetch, check, place."""
 
-import os
-import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future, as_completed
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import as_completed, wait
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
 from hutch.client import Client
-from hutch.contract.parts import Part, plan
-from hutch.contract.paths import RelativePath
+from hutch.contract.parts import MIB, Part
 from hutch.contract.problems import HutchError, from_problem
 from hutch.contract.wire.transfer import (
     DownloadsIn,
@@ -21,7 +19,8 @@ from hutch.contract.wire.transfer import (
 )
 from hutch.errors import CorruptDataError, ServerAnswerError
 from hutch.transfer.carrier import Carrier
-from hutch.transfer.checksums import Hasher, combine, crc64nvme, to_text
+from hutch.transfer.checksums import Hasher, crc64nvme
+from hutch.transfer.coming import Coming, Incoming
 from hutch.transfer.crew import Crew
 from hutch.transfer.download import fetch
 from hutch.transfer.upload import Progress
@@ -29,24 +28,21 @@ from hutch.workdir.journal import Entry, Journal
 from hutch.workdir.tree import Tree, unwritable
 from hutch.workdir.walk import Stamp
 
-RECORD_AT: Final = 250
-"""Files that are noted together, unless the batch ends before."""
-_NS: Final = 1_000_000_000
+__all__ = [
+    "Arrival",
+    "Fetcher",
+    "Incoming",
+    "Placement",
+    "entry_of",
+    "hash_file",
+    "start",
+]
 
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """A file to be fetched.
-
-    Attributes:
-        path: Its path, checked here.
-        file: What the dataset says of it.
-        expected: What may be replaced; None means that nothing may be there.
-    """
-
-    path: RelativePath
-    file: FileOut
-    expected: Stamp | None = None
+OPEN_FILES: Final = 256
+"""Complete files that wait for their names, in all threads: a few commits of the file
+system instead of one for each, and far from the 1,024 descriptors of a process."""
+SETTLED_AT: Final = 64 * MIB
+"""Bytes of such files, in one thread: they are not kept waiting for others."""
 
 
 @dataclass(slots=True)
@@ -75,7 +71,7 @@ class Fetcher:
     dataset: UUID
     moved: Progress
     pool: Crew
-    carrier: Carrier = field(default_factory=Carrier)
+    carrier: Carrier
     revisions: set[int] = field(default_factory=set)
 
     def stop(self) -> None:
@@ -148,23 +144,6 @@ def start(
     return Fetcher(client, dataset, moved, crew, carrier)
 
 
-@dataclass(slots=True)
-class _Large:
-    """A file that is fetched in parts; the thread of the last part completes it.
-
-    Attributes:
-        left: Parts that are not here yet.
-        error: Why the first part that failed did; the others fail for no other reason.
-    """
-
-    item: Incoming
-    temporary: str
-    left: int
-    error: HutchError | None = None
-    crcs: dict[int, tuple[int, int]] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-
 class Placement:
     """Fetches batches into a working directory."""
 
@@ -182,93 +161,99 @@ class Placement:
         Raises:
             HutchError: Whatever stops the fetch as a whole.
         """
-        arrivals: dict[str, Arrival] = {}
+        arrivals: list[Arrival] = []
+        coming: list[Coming] = []
         items = {item.file.path: item for item in batch}
-        futures: dict[Future[Entry | None], Incoming] = {}
-        for file, request in self._fetcher.sign([i.file for i in batch]):
-            item = items[file.path]
+        for signed, request in self._fetcher.sign([i.file for i in batch]):
             if isinstance(request, HutchError):
-                arrivals[file.path] = Arrival(item, error=request)
+                arrivals.append(Arrival(items[signed.path], error=request))
             else:
-                futures |= dict.fromkeys(self._submit(item, request), item)
-        fresh: list[Entry] = []
+                coming.append(Coming(items[signed.path], request))
+        work = deque((file, part) for file in coming for part in file.parts)
+        jobs = min(self._fetcher.carrier.width.most, len(work))
+        # Not a task for each file: handing over thousands costs as much as they do.
+        futures = [
+            self._fetcher.pool.submit(self._work, work, arrivals) for _ in range(jobs)
+        ]
         try:
             for future in as_completed(futures):
-                arrival = arrivals.setdefault(
-                    futures[future].file.path, Arrival(futures[future])
-                )
-                entry = _settle(future, arrival)
-                if entry is not None:
-                    fresh.append(entry)
-                if len(fresh) >= RECORD_AT:
-                    self._journal.record(fresh)
-                    fresh = []
-        finally:
-            self._journal.record(fresh)
-        return list(arrivals.values())
-
-    def _submit(
-        self, item: Incoming, request: SignedRequest
-    ) -> Iterable[Future[Entry | None]]:
-        pool = self._fetcher.pool
-        parts = list(plan(item.file.size))
-        try:
-            large = _Large(item, self._tree.make(item.file.size), len(parts))
-        except OSError as e:
-            failed: Future[Entry | None] = Future()
-            failed.set_exception(unwritable(item.path, e))
-            return [failed]
-        return [pool.submit(self._part, large, part, request) for part in parts]
-
-    def _part(self, large: _Large, part: Part, request: SignedRequest) -> Entry | None:
-        crc = 0
-        try:
-            with self._tree.writing(large.temporary) as handle:
-
-                def take(at: int, block: memoryview) -> None:
-                    nonlocal crc
-                    crc = crc64nvme(block, crc)
-                    _write(handle, block, at)
-
-                self._fetcher.fetch(large.item.file, part, request, take)
-            with large.lock:
-                large.crcs[part.number] = (crc, part.size)
-                large.left -= 1
-                if large.left:
-                    return None
-            return self._complete(large)
-        except OSError as e:
-            raise self._given_up(large, unwritable(large.item.path, e)) from None
-        except HutchError as e:
-            raise self._given_up(large, e) from None
+                future.result()
         except BaseException:
-            self._tree.discard(large.temporary)
+            work.clear()
+            self._fetcher.stop()
             raise
+        finally:
+            wait(futures)
+            for file in coming:
+                file.close()
+        return arrivals
 
-    def _given_up(self, large: _Large, error: HutchError) -> HutchError:
-        with large.lock:
-            large.error = large.error or error
-        # The parts that have not begun find no file to write to, and end at once.
-        self._tree.discard(large.temporary)
-        return large.error
+    def _work(self, work: deque[tuple[Coming, Part]], arrivals: list[Arrival]) -> None:
+        """Fetch what nobody else fetches, until there is nothing left."""
+        ready: list[Coming] = []
+        most = max(1, OPEN_FILES // self._fetcher.carrier.width.limit)
+        try:
+            while (one := _next(work)) is not None:
+                file, part = one
+                self._fetch(file, part)
+                if not file.ended():
+                    continue
+                if file.error is None:
+                    file.flush()
+                    ready.append(file)
+                else:
+                    file.close()
+                    arrivals.append(Arrival(file.item, error=file.error))
+                waiting = sum(f.item.file.size for f in ready)
+                if len(ready) >= most or waiting >= SETTLED_AT:
+                    self._settle(ready, arrivals)
+                    ready = []
+        finally:
+            self._settle(ready, arrivals)
 
-    def _complete(self, large: _Large) -> Entry:
-        item, file = large.item, large.item.file
-        crc = to_text(combine(large.crcs[n] for n in sorted(large.crcs)))
-        if crc != file.crc64nvme:
-            raise CorruptDataError(
-                f"{file.path!r} arrived with the CRC {crc} instead of "
-                f"{file.crc64nvme}. Run this again; tell the facility if it stays so.",
-                path=file.path,
-            )
-        stamp = self._tree.place(
-            large.temporary,
-            item.path,
-            expected=item.expected,
-            # Older than the journal's entry, so that it need not be read again.
-            mtime_ns=int(file.committed_at.timestamp() * _NS),
-        )
-        return entry_of(file, stamp, now_ns=time.time_ns())
+    def _fetch(self, file: Coming, part: Part) -> None:
+        """Fetch a part; what concerns the file alone is noted with it."""
+        crc = 0
+
+        def take(at: int, block: memoryview) -> None:
+            nonlocal crc
+            if file.error is not None:
+                raise file.error  # of another part: this one is for nothing
+            crc = crc64nvme(block, crc)
+            draft.write(at, block)
+
+        try:
+            if file.error is None:
+                draft = file.begin(self._tree)
+                self._fetcher.fetch(file.item.file, part, file.request, take)
+                file.crcs[part.number] = (crc, part.size)
+        except HutchError as e:
+            file.fail(e)
+        except OSError as e:
+            file.fail(unwritable(file.item.path, e))
+
+    def _settle(self, files: Sequence[Coming], arrivals: list[Arrival]) -> None:
+        """Give complete files their names, then note them as synchronised."""
+        stamps = self._tree.place([file.placing() for file in files])
+        fresh = []
+        for file, stamp in zip(files, stamps, strict=True):
+            if isinstance(stamp, HutchError):
+                file.fail(stamp)
+                arrivals.append(Arrival(file.item, error=stamp))
+            else:
+                entry = entry_of(file.item.file, stamp, now_ns=time.time_ns())
+                fresh.append(entry)
+                arrivals.append(Arrival(file.item, entry))
+            file.close()
+        if fresh:
+            self._journal.record(fresh)
+
+
+def _next(work: deque[tuple[Coming, Part]]) -> tuple[Coming, Part] | None:
+    try:
+        return work.popleft()
+    except IndexError:
+        return None
 
 
 def hash_file(fetcher: Fetcher, file: FileOut, request: SignedRequest) -> None:
@@ -299,19 +284,3 @@ def entry_of(file: FileOut, stamp: Stamp, *, now_ns: int) -> Entry:
         version=file.version,
         recorded_ns=now_ns,
     )
-
-
-def _settle(future: Future[Entry | None], arrival: Arrival) -> Entry | None:
-    try:
-        entry = future.result()
-    except HutchError as e:
-        arrival.error = arrival.error or e
-        return None
-    arrival.entry = entry or arrival.entry
-    return entry
-
-
-def _write(handle: int, block: memoryview, at: int) -> None:
-    while len(block):
-        count = os.pwrite(handle, block, at)
-        block, at = block[count:], at + count

@@ -121,6 +121,8 @@ class Journal:
     def record(self, entries: Iterable[Entry]) -> None:
         """Note files as synchronised; their uploads are over."""
         rows = [_row(e) for e in entries]
+        if not rows:
+            return
         with self._writing() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO files VALUES (?,?,?,?,?,?,?,?,?)", rows

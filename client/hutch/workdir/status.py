@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Final
 
 from hutch.contract.paths import ancestors
 from hutch.errors import UnreadableFileError, WorkdirBusyError
@@ -15,6 +16,9 @@ from hutch.workdir.directory import Workdir, locked
 from hutch.workdir.journal import Entry, Journal, open_journal
 from hutch.workdir.pairs import paired
 from hutch.workdir.walk import Fault, Found, Stamp, look, walk
+
+NOTE_AT: Final = 1_000
+"""Entries that are noted together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,21 @@ def survey_paths(
             yield item
         elif item is not None:
             yield _compared(root, item, journal.entry(path))
+
+
+def remembered(
+    journal: Journal, seen: Iterable[Sight | Fault]
+) -> Iterator[Sight | Fault]:
+    """Hand sights on, noting those that had to be read to tell, some at a time."""
+    renewed: list[Entry] = []
+    for sight in seen:
+        if isinstance(sight, Sight) and sight.is_renewed and sight.entry is not None:
+            renewed.append(sight.entry)
+        if len(renewed) >= NOTE_AT:
+            journal.record(renewed)
+            renewed = []
+        yield sight
+    journal.record(renewed)
 
 
 def deleted(root: Path, entries: Iterable[Entry]) -> Iterator[Entry]:

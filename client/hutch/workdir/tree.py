@@ -7,20 +7,38 @@ not as a link; a file is complete before it gets its name.
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from hutch.contract.paths import WORKDIR, RelativePath
-from hutch.errors import LocalChangesError, UnreadableFileError
+from hutch.errors import LocalChangesError, LocalFileError, UnreadableFileError
 from hutch.workdir.directory import unfit
+from hutch.workdir.drafts import Draft
 from hutch.workdir.walk import Stamp
 
 TEMPORARY: Final = "tmp"
 _NO_DIRECTORY: Final = frozenset({errno.ENOTDIR, errno.ELOOP})
 """What the system says of a file or a link."""
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """A draft that is complete.
+
+    Attributes:
+        path: Where it goes; missing directories are made.
+        expected: What may be replaced; None means that nothing may be there.
+        mtime_ns: Time of last change that it gets, in nanoseconds since 1970.
+    """
+
+    draft: Draft
+    path: RelativePath
+    expected: Stamp | None
+    mtime_ns: int
 
 
 class Tree:
@@ -58,65 +76,61 @@ class Tree:
             with suppress(OSError):
                 os.unlink(name, dir_fd=self._temporary)
 
-    def make(self, size: int) -> str:
-        """Make a temporary file of ``size`` bytes and tell its name."""
-        name = secrets.token_hex(16)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        handle = os.open(name, flags, 0o666, dir_fd=self._temporary)
-        try:
-            os.ftruncate(handle, size)
-        finally:
-            os.close(handle)
-        return name
-
-    @contextmanager
-    def writing(self, name: str) -> Iterator[int]:
-        """Open a temporary file for writing at any position."""
-        flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-        handle = os.open(name, flags, dir_fd=self._temporary)
-        try:
-            yield handle
-        finally:
-            os.close(handle)
-
-    def discard(self, name: str) -> None:
-        """Remove a temporary file."""
-        with suppress(OSError):
-            os.unlink(name, dir_fd=self._temporary)
-
-    def place(
-        self,
-        name: str,
-        path: RelativePath,
-        *,
-        expected: Stamp | None,
-        mtime_ns: int,
-    ) -> Stamp:
-        """Give a complete temporary file its path, safely on the disk.
-
-        Args:
-            name: The temporary file.
-            path: Where it goes; missing directories are made.
-            expected: What may be replaced; None means that nothing may be there.
-            mtime_ns: Time of last change that it gets, in nanoseconds since 1970.
-
-        Returns:
-            The stamp of the file in its place.
+    def draft(self, size: int) -> Draft:
+        """Begin a file of ``size`` bytes.
 
         Raises:
-            LocalChangesError: If something else is there; it is left alone.
+            OSError: If it cannot be made, as when there is no room for it.
         """
-        with self.writing(name) as handle:
-            os.utime(handle, ns=(mtime_ns, mtime_ns))
-            os.fsync(handle)
-            *above, last = path.split("/")
-            with self._parent(path, above, make=True) as parent:
-                _require(parent, last, path, expected)
+        return Draft(self._temporary, secrets.token_hex(16), size)
+
+    def place(self, files: Sequence[Placing]) -> list[Stamp | LocalFileError]:
+        """Give complete drafts their paths, safely on the disk.
+
+        Their bytes are on the disk before the first of them gets its name, and the
+        names before this returns: whoever notes them afterwards never notes what a
+        power cut could take away. Many together cost little more than one.
+
+        Returns:
+            For each the stamp of the file in its place, or why it is not there: what
+            was in the way is left alone.
+        """
+        outcomes: list[Stamp | LocalFileError] = []
+        faults = [_synchronised(file) for file in files]
+        with ExitStack() as opened:
+            parents: dict[str, int] = {}
+            for file, fault in zip(files, faults, strict=True):
                 try:
-                    os.rename(name, last, src_dir_fd=self._temporary, dst_dir_fd=parent)
-                except IsADirectoryError as e:  # made since, for another file
-                    raise _in_the_way(path) from e
-            return Stamp.of(os.fstat(handle))
+                    outcomes.append(fault or self._place(file, parents, opened))
+                except LocalFileError as e:
+                    outcomes.append(e)
+                except OSError as e:
+                    outcomes.append(unwritable(file.path, e))
+            for handle in parents.values():
+                # Where a directory cannot be, it need not be.
+                with suppress(OSError):
+                    os.fsync(handle)
+        return outcomes
+
+    def _place(
+        self, file: Placing, parents: dict[str, int], opened: ExitStack
+    ) -> Stamp:
+        directory, _, last = file.path.rpartition("/")
+        if directory not in parents:
+            above = directory.split("/") if directory else []
+            parents[directory] = opened.enter_context(
+                self._parent(file.path, above, make=True)
+            )
+        parent = parents[directory]
+        _require(parent, last, file.path, file.expected)
+        try:
+            os.rename(
+                file.draft.name, last, src_dir_fd=self._temporary, dst_dir_fd=parent
+            )
+        except IsADirectoryError as e:  # made since, for another file
+            raise _in_the_way(file.path) from e
+        file.draft.is_placed = True
+        return Stamp.of(os.fstat(file.draft.handle))
 
     def remove(self, path: str, *, expected: Stamp) -> None:
         """Remove a file; ``prune`` removes the directories that this leaves empty.
@@ -165,6 +179,15 @@ class Tree:
             yield handle
         finally:
             os.close(handle)
+
+
+def _synchronised(file: Placing) -> UnreadableFileError | None:
+    """Bring a file to the disk; gives why it is not there."""
+    try:
+        file.draft.sync(file.mtime_ns)
+    except OSError as e:
+        return unwritable(file.path, e)
+    return None
 
 
 def _require(parent: int, name: str, path: str, expected: Stamp | None) -> None:

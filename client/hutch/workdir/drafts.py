@@ -1,0 +1,160 @@
+"""Files on their way into a working directory, before they have a name in it.
+
+Large ones are written past the page cache: making room there costs more than the disk
+does, and what was just fetched is rarely read at once.
+"""
+
+import ctypes
+import errno
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from typing import Final, cast
+
+from hutch.contract.parts import MIB
+
+DIRECT_FROM: Final = MIB
+"""Size of the smallest file that goes past the page cache; below it gains nothing."""
+ALIGNED: Final = 4096
+"""Position, length and memory of such writes are multiples of this: no disk has larger
+blocks."""
+
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_DIRECT: Final[int] = getattr(os, "O_DIRECT", 0)
+_AGAIN: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | _DIRECT
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
+_SYNC_FILE_RANGE_WRITE: Final = 2
+
+
+class Draft:
+    """A file without a name in the tree; several threads may write to it.
+
+    It is closed by whoever knows that no thread writes to it any more: its descriptors
+    may be those of other files a moment later.
+
+    Args:
+        directory: Descriptor of the directory that it lies in until then.
+        name: Its name there.
+        size: Bytes that it will have.
+
+    Attributes:
+        handle: Descriptor for writing through the page cache.
+        is_placed: It has got a name in the tree.
+    """
+
+    def __init__(self, directory: int, name: str, size: int) -> None:
+        self.name = name
+        self.is_placed = False
+        self._directory = directory
+        self._is_direct, self._direct = False, -1
+        self.handle = os.open(name, _NEW, 0o666, dir_fd=directory)
+        try:
+            if size >= DIRECT_FROM:
+                _reserve(self.handle, size)
+                self._direct = _open_direct(name, directory)
+            self._is_direct = self._direct >= 0
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, at: int, block: memoryview) -> None:
+        """Write bytes.
+
+        Args:
+            at: Position in the file.
+            block: Should begin at a page of memory; the last one of a file need not be
+                of whole pages.
+
+        Raises:
+            OSError: If they cannot be written.
+        """
+        whole = len(block) - len(block) % ALIGNED
+        if self._is_direct and whole:
+            done = self._write_direct(at, block[:whole])
+            at, block = at + done, block[done:]
+        while block:
+            done = os.pwrite(self.handle, block, at)
+            at, block = at + done, block[done:]
+
+    def flush(self) -> None:
+        """Have the system begin to write what was written, without waiting for it.
+
+        Files that are flushed before the first of them is synchronised share one
+        commit of the file system's own journal.
+        """
+        if (begin := _system_call("sync_file_range")) is not None:
+            zero = ctypes.c_int64(0)
+            begin(self.handle, zero, zero, _SYNC_FILE_RANGE_WRITE)
+
+    def sync(self, mtime_ns: int) -> None:
+        """Set the time of last change, and wait until all is on the disk.
+
+        Raises:
+            OSError: If it cannot be brought there.
+        """
+        os.utime(self.handle, ns=(mtime_ns, mtime_ns))
+        os.fsync(self.handle)
+
+    def close(self) -> None:
+        """End it: what has no place by now is gone."""
+        handles = (self.handle, self._direct)
+        self._is_direct, self.handle, self._direct = False, -1, -1
+        for handle in handles:
+            if handle >= 0:
+                os.close(handle)
+        if not self.is_placed:
+            with suppress(OSError):
+                os.unlink(self.name, dir_fd=self._directory)
+
+    def _write_direct(self, at: int, block: memoryview) -> int:
+        """Write past the page cache as far as that goes."""
+        done = 0
+        while done < len(block):
+            try:
+                written = os.pwrite(self._direct, block[done:], at + done)
+            except OSError as e:
+                if e.errno != errno.EINVAL:
+                    raise
+                written = 0  # the file system opens such files, but takes no write
+            done += written
+            if not written or done % ALIGNED:
+                self._is_direct = False
+                break
+        return done
+
+
+def _open_direct(name: str, directory: int) -> int:
+    """Open a file for writes past the page cache; -1 where there are none."""
+    if not _DIRECT:
+        return -1
+    try:
+        return os.open(name, _AGAIN, dir_fd=directory)
+    except OSError:
+        return -1
+
+
+def _reserve(handle: int, size: int) -> None:
+    """Give a file its size, and its room where the file system can set that aside.
+
+    Raises:
+        OSError: If there is no room.
+    """
+    # Not posix_fallocate: where the file system cannot do it, the C library would
+    # write to each block instead.
+    if (reserve := _system_call("fallocate")) is not None:
+        if reserve(handle, 0, ctypes.c_int64(0), ctypes.c_int64(size)) == 0:
+            return
+        if (number := ctypes.get_errno()) in _FULL:
+            raise OSError(number, os.strerror(number))
+    os.ftruncate(handle, size)
+
+
+@cache
+def _system_call(name: str) -> Callable[..., int] | None:
+    """Find a call that Python does not have; None if the system has none."""
+    try:
+        found = getattr(ctypes.CDLL(None, use_errno=True), name)
+    except (AttributeError, OSError):
+        return None
+    return cast("Callable[..., int]", found)
