@@ -1,7 +1,6 @@
 """Drive one batch of files from the dataset: sign, fetch, check, place."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import as_completed, wait
 from dataclasses import dataclass, field
@@ -18,11 +17,12 @@ from hutch.contract.wire.transfer import (
     SignedRequest,
 )
 from hutch.errors import CorruptDataError, ServerAnswerError
-from hutch.transfer.carrier import Carrier
+from hutch.transfer.carrier import Carrier, StoppedError
 from hutch.transfer.checksums import Hasher, crc64nvme
 from hutch.transfer.coming import Coming, Incoming
 from hutch.transfer.crew import Crew
 from hutch.transfer.download import fetch
+from hutch.transfer.pipeline import batches
 from hutch.transfer.upload import Progress
 from hutch.workdir.journal import Entry, Journal
 from hutch.workdir.tree import Tree, unwritable
@@ -38,11 +38,13 @@ __all__ = [
     "start",
 ]
 
-OPEN_FILES: Final = 256
-"""Complete files that wait for their names, in all threads: a few commits of the file
-system instead of one for each, and far from the 1,024 descriptors of a process."""
-SETTLED_AT: Final = 64 * MIB
-"""Bytes of such files, in one thread: they are not kept waiting for others."""
+GROUP: Final = 16
+"""Files, or parts of them, that one thread fetches and then gives their names together:
+one commit of the file system for all, and one hand-over between threads."""
+GROUP_BYTES: Final = 64 * MIB
+"""Bytes of such a group: a part of a large file, or a few that are not small."""
+OPEN_FILES: Final = 384
+"""Files of all groups under way: far from the 1,024 descriptors of a process."""
 
 
 @dataclass(slots=True)
@@ -169,32 +171,38 @@ class Placement:
                 arrivals.append(Arrival(items[signed.path], error=request))
             else:
                 coming.append(Coming(items[signed.path], request))
-        work = deque((file, part) for file in coming for part in file.parts)
-        jobs = min(self._fetcher.carrier.width.most, len(work))
-        # Not a task for each file: handing over thousands costs as much as they do.
+        groups = batches(
+            ((file, part) for file in coming for part in file.parts),
+            lambda one: one[1].size,
+            most_files=min(
+                GROUP, max(1, OPEN_FILES // self._fetcher.carrier.width.most)
+            ),
+            most_bytes=GROUP_BYTES,
+        )
         futures = [
-            self._fetcher.pool.submit(self._work, work, arrivals) for _ in range(jobs)
+            self._fetcher.pool.submit(self._work, group, arrivals) for group in groups
         ]
         try:
             for future in as_completed(futures):
                 future.result()
         except BaseException:
-            work.clear()
             self._fetcher.stop()
             raise
         finally:
-            wait(futures)
+            wait(futures)  # before anybody else gets the descriptors
             for file in coming:
                 file.close()
         return arrivals
 
-    def _work(self, work: deque[tuple[Coming, Part]], arrivals: list[Arrival]) -> None:
-        """Fetch what nobody else fetches, until there is nothing left."""
+    def _work(
+        self, group: Sequence[tuple[Coming, Part]], arrivals: list[Arrival]
+    ) -> None:
+        """Fetch a few parts, and give the files that are complete their names."""
         ready: list[Coming] = []
-        most = max(1, OPEN_FILES // self._fetcher.carrier.width.limit)
         try:
-            while (one := _next(work)) is not None:
-                file, part = one
+            for file, part in group:
+                if self._fetcher.carrier.stopped.is_set():
+                    raise StoppedError
                 self._fetch(file, part)
                 if not file.ended():
                     continue
@@ -204,10 +212,6 @@ class Placement:
                 else:
                     file.close()
                     arrivals.append(Arrival(file.item, error=file.error))
-                waiting = sum(f.item.file.size for f in ready)
-                if len(ready) >= most or waiting >= SETTLED_AT:
-                    self._settle(ready, arrivals)
-                    ready = []
         finally:
             self._settle(ready, arrivals)
 
@@ -247,13 +251,6 @@ class Placement:
             file.close()
         if fresh:
             self._journal.record(fresh)
-
-
-def _next(work: deque[tuple[Coming, Part]]) -> tuple[Coming, Part] | None:
-    try:
-        return work.popleft()
-    except IndexError:
-        return None
 
 
 def hash_file(fetcher: Fetcher, file: FileOut, request: SignedRequest) -> None:
