@@ -9,9 +9,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from hutch.contract.paths import sort_key
+
+_CANONICAL: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+"""Made once: a manifest has a line of pins for every file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +93,7 @@ def canonical_json(value: Any) -> bytes:
     Raises:
         ValueError: If the value holds a number that JSON cannot write.
     """
-    return json.dumps(
-        value,
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        allow_nan=False,
-    ).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,6 +152,33 @@ class Lister:
         return _page(root, walked=server.startswith(_WALKS_DIRECTORIES))
 
 
+def list_uploads(requests: Requests, bucket: str, key: str) -> list[str]:
+    """List the ids of the multipart uploads of exactly one key.
+
+    On MinIO the prefix of a directory finds nothing, a whole key does.
+    """
+    ids: list[str] = []
+    at = ("", "")
+    while True:
+        query = [("uploads", ""), ("encoding-type", "url"), ("prefix", key)]
+        names = ("key-marker", "upload-id-marker")
+        query += [(name, value) for name, value in zip(names, at, strict=True) if value]
+        root, _ = requests.fetch_xml(bucket, operation="list uploads", query=query)
+        encoded = text_of(root, "EncodingType") == "url"
+        ids += [
+            text_of(child, "UploadId")
+            for child in root
+            if tag_of(child) == "Upload"
+            and _decoded(text_of(child, "Key"), encoded=encoded) == key
+        ]
+        if text_of(root, "IsTruncated") != "true":
+            return ids
+        at = (
+            _decoded(text_of(root, "NextKeyMarker"), encoded=encoded),
+            text_of(root, "NextUploadIdMarker"),
+        )
+
+
 def _length(missing: int) -> int:
     """Choose how many rows to ask for, with one more to see the end of a key.
 

@@ -19,7 +19,12 @@ from hutch.contract.wire.transfer import PartHeld, PartSent, SignedRequest
 from hutch_api.adapters.policies import Buckets
 from hutch_api.adapters.s3.client import READ_TIMEOUT_S, make_client
 from hutch_api.adapters.s3.errors import NOT_THERE, refuse, translated
-from hutch_api.adapters.s3.listing import INTENT, Lister, read_intent
+from hutch_api.adapters.s3.listing import (
+    INTENT,
+    Lister,
+    list_uploads,
+    read_intent,
+)
 from hutch_api.adapters.s3.requests import Requests
 from hutch_api.adapters.s3.signing import Signer
 from hutch_api.ports.objects import Credentials, Stat, Version
@@ -206,17 +211,7 @@ class S3Store:
 
     def uploads(self, key: str) -> list[str]:
         """List the ids of the multipart uploads of exactly this key."""
-        # On MinIO the prefix of a directory finds nothing, a whole key does.
-        with translated("list uploads"):
-            pages = self._again.get_paginator("list_multipart_uploads").paginate(
-                Bucket=self._buckets.data, Prefix=key
-            )
-            return [
-                found["UploadId"]
-                for page in pages
-                for found in page.get("Uploads", [])
-                if found["Key"] == key
-            ]
+        return list_uploads(self._requests, self._buckets.data, key)
 
     def versions(
         self,
