@@ -13,6 +13,7 @@ from hutch import clone, make_workdir, pull
 from hutch.contract.problems import HutchError
 from hutch.errors import CorruptDataError, LocalChangesError, ServerAnswerError
 from hutch.models import PullReport
+from hutch.transfer import downloads
 from tests.client.hostile import Asked, Said, saying
 from tests.client.live import read
 from tests.client.test_hostile import DATASET, Liar, _client, _dataset
@@ -182,6 +183,13 @@ class Held(Liar):
         return super().__call__(asked)
 
 
+@pytest.fixture
+def one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each file its name before the next one is fetched."""
+    monkeypatch.setattr(downloads, "GROUP", 1)
+
+
+@pytest.mark.usefixtures("one_by_one")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("at", ["a", "a/deep", "a/deep/file", "."])
 def test_a_link_put_in_during_a_clone_is_not_followed(
