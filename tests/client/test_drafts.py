@@ -15,9 +15,10 @@ from hutch.contract.parts import MIB
 from hutch.contract.paths import RelativePath
 from hutch.errors import LocalChangesError, UnreadableFileError
 from hutch.transfer.buffers import SIZE
-from hutch.workdir import drafts
+from hutch.workdir import disk, drafts
+from hutch.workdir.disk import Disk
 from hutch.workdir.drafts import ALIGNED, DIRECT_FROM, Draft
-from hutch.workdir.tree import Placing, Tree
+from hutch.workdir.tree import TOGETHER, Placing, Tree
 from hutch.workdir.walk import Stamp
 
 MTIME_NS = 10**18
@@ -84,7 +85,7 @@ def _not_written(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _not_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drafts, "_system_call", lambda _name: None)
+    monkeypatch.setattr(disk, "_system_call", lambda _name: None)
 
 
 def _as_is(_monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,59 +160,155 @@ def test_what_was_closed_takes_nothing_more(tree: Tree, root: Path) -> None:
     assert other.read_bytes() == b""
 
 
+class _Steps(list[str]):
+    """What was done, in order: names of calls and of the files they concern."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        self._watch(monkeypatch, os, "fsync")
+        self._watch(monkeypatch, os, "rename")
+        self._watch(monkeypatch, Disk, "sync_all")
+
+    def _watch(self, monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> None:
+        done = getattr(owner, name)
+
+        def step(first: Any, *rest: Any, **more: Any) -> Any:
+            result = done(first, *rest, **more)
+            file = (
+                Path(f"/proc/self/fd/{first}").readlink().name
+                if name == "fsync"
+                else ""
+            )
+            self.append(f"{name} {file}".strip() if result is not False else "no")
+            return result
+
+        monkeypatch.setattr(owner, name, step)
+
+
+def _place_all(tree: Tree, *paths: str) -> tuple[list[Any], list[str]]:
+    """Place files of three bytes; gives what became of them, and their first names."""
+    begun = [tree.draft(3) for _ in paths]
+    for draft in begun:
+        draft.write(0, memoryview(b"new"))
+    outcomes = tree.place([_placing(d, p) for d, p in zip(begun, paths, strict=True)])
+    for draft in begun:
+        draft.close()
+    return outcomes, [draft.name for draft in begun]
+
+
+FEW = [f"{n % 2}/{n}" for n in range(TOGETHER - 1)]
+MANY = [f"{n % TOGETHER}/{n}" for n in range(9)]
+
+
 def test_names_come_after_bytes_and_before_the_end(
     tree: Tree, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps = list[tuple[str, str]]()
-
-    def noted(name: str) -> None:
-        done = getattr(os, name)
-
-        def step(first: Any, *rest: Any, **more: Any) -> Any:
-            what = str(Path(f"/proc/self/fd/{first}").readlink()) if rest == () else ""
-            steps.append((name, Path(what).name))
-            return done(first, *rest, **more)
-
-        monkeypatch.setattr(os, name, step)
-
-    noted("fsync")
-    noted("rename")
-    begun = [tree.draft(3) for _ in range(3)]
-    for draft in begun:
-        draft.write(0, memoryview(b"new"))
-    paths = ["a/1", "a/2", "b/3"]
-    tree.place([_placing(d, p) for d, p in zip(begun, paths, strict=True)])
-    for draft in begun:
-        draft.close()
+    steps = _Steps(monkeypatch)
+    _, names = _place_all(tree, *FEW)
     assert steps == [
-        *(("fsync", draft.name) for draft in begun),
-        *[("rename", "")] * 3,
-        ("fsync", "a"),
-        ("fsync", "b"),
+        *(f"fsync {name}" for name in names),
+        *["rename"] * len(FEW),
+        "fsync 0",
+        "fsync 1",
     ]
 
 
+def test_many_files_are_brought_to_the_disk_at_once(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(disk, "_kind", lambda _handle: 0xEF53)
+    monkeypatch.setattr(disk, "_unwritten", lambda: 0)
+    steps = _Steps(monkeypatch)
+    _place_all(tree, *MANY)
+    assert steps == ["sync_all", *["rename"] * len(MANY), "sync_all"]
+
+
+def _much_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "_MEMORY", Path("/proc/meminfo"))
+    monkeypatch.setattr(disk, "LITTLE", -1)
+
+
+def _unknown_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "_MEMORY", Path("/proc/no such file"))
+
+
+def _other_file_system(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "_kind", lambda _handle: 0x6969)
+
+
+def _old_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        os, "uname", lambda: os.uname_result(["Linux", "n", "5.7-a", "v", "m"])
+    )
+
+
+@pytest.mark.parametrize(
+    "why",
+    [_much_to_write, _unknown_memory, _other_file_system, _old_kernel, _not_reserved],
+)
+def test_files_are_brought_to_the_disk_each_where_all_at_once_cannot_be(
+    tree: Tree,
+    monkeypatch: pytest.MonkeyPatch,
+    why: Callable[[pytest.MonkeyPatch], None],
+) -> None:
+    monkeypatch.setattr(disk, "_kind", lambda _handle: 0xEF53)
+    disk._tells_faults.cache_clear()
+    why(monkeypatch)
+    steps = _Steps(monkeypatch)
+    outcomes, names = _place_all(tree, *MANY)
+    disk._tells_faults.cache_clear()
+    assert {type(outcome) for outcome in outcomes} == {Stamp}
+    assert steps[0] == "no"
+    middle = 1 + len(MANY)
+    assert sorted(steps[1:middle]) == sorted(f"fsync {name}" for name in names)
+    assert steps[middle:] == [
+        *["rename"] * len(MANY),
+        "no",
+        *(f"fsync {n}" for n in range(TOGETHER)),
+    ]
+
+
+def test_a_fault_of_the_disk_is_missed_by_nobody(
+    tree: Tree, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter([-1])  # the system tells of it once
+    monkeypatch.setattr(disk, "_system_call", lambda _name: lambda *_a: next(answers))
+    monkeypatch.setattr(disk, "_kind", lambda _handle: 0xEF53)
+    monkeypatch.setattr(disk, "_unwritten", lambda: 0)
+    assert [tree._disk.sync_all() for _ in range(2)] == [False, False]
+
+
+def test_this_file_system_says_what_it_is(root: Path) -> None:
+    handle = os.open(root, os.O_RDONLY)
+    try:
+        assert disk._kind(handle) != 0
+        assert disk._kind(-1) == 0
+    finally:
+        os.close(handle)
+
+
+@pytest.mark.parametrize("others", [0, TOGETHER])
 def test_one_file_that_fails_leaves_the_others_their_names(
-    tree: Tree, root: Path, monkeypatch: pytest.MonkeyPatch
+    tree: Tree, root: Path, monkeypatch: pytest.MonkeyPatch, others: int
 ) -> None:
     (root / "b").write_bytes(b"mine")
-    begun = [tree.draft(3) for _ in range(4)]
-    for draft in begun:
-        draft.write(0, memoryview(b"new"))
-    fsync = os.fsync
+    fsync, failed = os.fsync, list[int]()
 
     def broken(handle: int) -> None:
-        if handle == begun[0].handle:
+        if not failed:
+            failed.append(handle)
+        if handle in failed:
             raise OSError(errno.EIO, "Input/output error")
         fsync(handle)
 
     monkeypatch.setattr(os, "fsync", broken)
-    paths = ["a", "b", "c/d", "c/e"]
-    outcomes = tree.place([_placing(d, p) for d, p in zip(begun, paths, strict=True)])
-    for draft in begun:
-        draft.close()
-    kinds = [UnreadableFileError, LocalChangesError, Stamp, Stamp]
+    monkeypatch.setattr(tree._disk, "_is_faulty", True)
+    paths = ["b", "c/d", "c/e", *(f"d/{n}" for n in range(others))]
+    outcomes, _ = _place_all(tree, *paths)
+    (unlucky,) = [n for n, o in enumerate(outcomes) if type(o) is UnreadableFileError]
+    kinds = [LocalChangesError, *[Stamp] * (len(paths) - 1)]
+    kinds[unlucky] = UnreadableFileError
     assert [type(outcome) for outcome in outcomes] == kinds
-    here = [p for p in root.rglob("*") if p.is_file()]
-    assert sorted(str(p.relative_to(root)) for p in here) == ["b", "c/d", "c/e"]
+    here = {str(p.relative_to(root)) for p in root.rglob("*") if p.is_file()}
+    assert here == {*paths} - {paths[unlucky]} | {"b"}
     assert (root / "b").read_bytes() == b"mine"

@@ -20,6 +20,7 @@ from hutch.transfer.carrier import Carrier, StoppedError
 from hutch.transfer.checksums import Hasher
 from hutch.transfer.downloads import Arrival, Fetcher, Incoming, Placement
 from hutch.workdir.directory import make_workdir
+from hutch.workdir.drafts import Draft
 from hutch.workdir.journal import Journal, open_journal
 from hutch.workdir.tree import Tree
 from tests.client.hostile import Asked, Said, saying
@@ -236,21 +237,31 @@ def test_nothing_is_noted_before_it_has_its_name(
     assert len(arrivals) == len(work.noted()) == 51
 
 
-def test_files_do_not_wait_for_one_another_without_end(
+def test_no_more_files_are_open_than_a_process_may_have(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    most, place = list[int](), Tree.place
+    begin, end = Tree.draft, Draft.close
+    now, most = set[Draft](), list[int]()
 
-    def placing(self: Tree, files: list[object]) -> object:
-        most.append(len(files))
-        return place(self, files)  # type: ignore[arg-type]  # as they came
+    def begun(tree: Tree, size: int) -> Draft:
+        draft = begin(tree, size)
+        now.add(draft)
+        most.append(len(now))
+        return draft
 
-    monkeypatch.setattr(Tree, "place", placing)
+    def ended(draft: Draft) -> None:
+        end(draft)
+        now.discard(draft)
+
+    monkeypatch.setattr(Tree, "draft", begun)
+    monkeypatch.setattr(Draft, "close", ended)
     monkeypatch.setattr(downloads, "GROUP", 16)
     monkeypatch.setattr(downloads, "OPEN_FILES", 12)
+    monkeypatch.setattr(downloads, "WAITING", 1)
     work.fetch(*(f"small/{n}" for n in range(50)))
-    assert max(most) == 3  # twelve in four threads
-    assert sum(most) == 50
+    assert len(most) == 50
+    assert max(most) <= 15  # three in four threads, and three that wait
+    assert now == set()
 
 
 def test_a_file_of_no_bytes_is_there(work: Work) -> None:

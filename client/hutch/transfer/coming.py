@@ -94,11 +94,6 @@ class Coming:
             self.error = self.error or self._compared()
             return True
 
-    def flush(self) -> None:
-        """Have what was written be on the disk soon, before anybody waits for it."""
-        if self._draft is not None:
-            self._draft.flush()
-
     def placing(self) -> Placing:
         """Say where the complete file goes."""
         draft, item = self._draft, self.item

@@ -1,9 +1,11 @@
 """Drive one batch of files from the dataset: sign, fetch, check, place."""
 
+import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import as_completed, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Final
 from uuid import UUID
 
@@ -38,13 +40,17 @@ __all__ = [
     "start",
 ]
 
-GROUP: Final = 16
-"""Files, or parts of them, that one thread fetches and then gives their names together:
-one commit of the file system for all, and one hand-over between threads."""
+GROUP: Final = 8
+"""Files, or parts of them, that a thread fetches as one piece of work: handing over
+each of them would cost as much as it does."""
 GROUP_BYTES: Final = 64 * MIB
-"""Bytes of such a group: a part of a large file, or a few that are not small."""
-OPEN_FILES: Final = 384
-"""Files of all groups under way: far from the 1,024 descriptors of a process."""
+"""Bytes of such a piece: a part of a large file, or a few that are not small."""
+OPEN_FILES: Final = 192
+"""Files of all pieces under way, far from the 1,024 descriptors of a process."""
+WAITING: Final = 8
+"""Pieces that may wait for the disk before no more are begun."""
+LOOK_S: Final = 0.5
+"""How often a thread that waits for the disk looks whether it is to stop."""
 
 
 @dataclass(slots=True)
@@ -59,6 +65,19 @@ class Arrival:
     item: Incoming
     entry: Entry | None = None
     error: HutchError | None = None
+
+
+@dataclass(slots=True)
+class _Ended:
+    """A piece of work that is over.
+
+    Attributes:
+        files: Those of which it had the last part, complete or not.
+        error: What ended it too early.
+    """
+
+    files: list[Coming] = field(default_factory=list)
+    error: BaseException | None = None
 
 
 @dataclass(slots=True)
@@ -153,6 +172,8 @@ class Placement:
         self._fetcher = fetcher
         self._tree = tree
         self._journal = journal
+        # Of all batches together: each piece holds files open.
+        self._slots = threading.Semaphore(fetcher.carrier.width.most + WAITING)
 
     def drive(self, batch: Sequence[Incoming]) -> list[Arrival]:
         """Fetch a batch of files.
@@ -171,49 +192,67 @@ class Placement:
                 arrivals.append(Arrival(items[signed.path], error=request))
             else:
                 coming.append(Coming(items[signed.path], request))
-        groups = batches(
-            ((file, part) for file in coming for part in file.parts),
-            lambda one: one[1].size,
-            most_files=min(
-                GROUP, max(1, OPEN_FILES // self._fetcher.carrier.width.most)
-            ),
-            most_bytes=GROUP_BYTES,
-        )
-        futures = [
-            self._fetcher.pool.submit(self._work, group, arrivals) for group in groups
-        ]
         try:
-            for future in as_completed(futures):
-                future.result()
-        except BaseException:
-            self._fetcher.stop()
-            raise
+            self._fetch_all(coming, arrivals)
         finally:
-            wait(futures)  # before anybody else gets the descriptors
-            for file in coming:
+            for file in coming:  # nobody writes to them any more
                 file.close()
         return arrivals
 
+    def _fetch_all(self, coming: Sequence[Coming], arrivals: list[Arrival]) -> None:
+        """Have files fetched, and give them their names as they become complete.
+
+        This thread waits for the disk, so that those that fetch need not; what has
+        become complete meanwhile goes together.
+        """
+        most = self._fetcher.carrier.width.most
+        ended: SimpleQueue[_Ended] = SimpleQueue()
+        left, failed = 0, None
+        for parts in batches(
+            ((file, part) for file in coming for part in file.parts),
+            lambda one: one[1].size,
+            most_files=min(GROUP, max(1, OPEN_FILES // most)),
+            most_bytes=GROUP_BYTES,
+        ):
+            self._fetcher.pool.submit(self._work, parts, ended)
+            left += 1
+        while left:
+            groups = _taken(ended)
+            left -= len(groups)
+            try:
+                self._settle([f for group in groups for f in group.files], arrivals)
+            except BaseException as e:  # noqa: BLE001 - raised once all have ended
+                failed = failed or e
+            for group in groups:
+                self._slots.release()
+                failed = failed or group.error
+            if failed is not None:
+                self._fetcher.stop()
+        if failed is not None:
+            raise failed
+
     def _work(
-        self, group: Sequence[tuple[Coming, Part]], arrivals: list[Arrival]
+        self,
+        parts: Sequence[tuple[Coming, Part]],
+        ended: SimpleQueue[_Ended],
     ) -> None:
-        """Fetch a few parts, and give the files that are complete their names."""
-        ready: list[Coming] = []
+        """Fetch a few parts, and hand on the files that have ended with them."""
+        done = _Ended()
         try:
-            for file, part in group:
-                if self._fetcher.carrier.stopped.is_set():
-                    raise StoppedError
+            while not self._slots.acquire(timeout=LOOK_S):
+                self._require_going_on()
+            for file, part in parts:
+                self._require_going_on()
                 self._fetch(file, part)
-                if not file.ended():
-                    continue
-                if file.error is None:
-                    file.flush()
-                    ready.append(file)
-                else:
-                    file.close()
-                    arrivals.append(Arrival(file.item, error=file.error))
-        finally:
-            self._settle(ready, arrivals)
+                if file.ended():
+                    done.files.append(file)
+        except BaseException as e:  # noqa: BLE001 - whoever waits raises it
+            done.error = e
+        ended.put(done)
+
+    def _require_going_on(self) -> None:
+        if self._fetcher.carrier.stopped.is_set():
+            raise StoppedError
 
     def _fetch(self, file: Coming, part: Part) -> None:
         """Fetch a part; what concerns the file alone is noted with it."""
@@ -238,19 +277,30 @@ class Placement:
 
     def _settle(self, files: Sequence[Coming], arrivals: list[Arrival]) -> None:
         """Give complete files their names, then note them as synchronised."""
-        stamps = self._tree.place([file.placing() for file in files])
+        whole = [file for file in files if file.error is None]
+        stamps = self._tree.place([file.placing() for file in whole])
         fresh = []
-        for file, stamp in zip(files, stamps, strict=True):
+        for file, stamp in zip(whole, stamps, strict=True):
             if isinstance(stamp, HutchError):
                 file.fail(stamp)
-                arrivals.append(Arrival(file.item, error=stamp))
             else:
                 entry = entry_of(file.item.file, stamp, now_ns=time.time_ns())
                 fresh.append(entry)
                 arrivals.append(Arrival(file.item, entry))
+        self._journal.record(fresh)
+        for file in files:
+            if file.error is not None:
+                arrivals.append(Arrival(file.item, error=file.error))
             file.close()
-        if fresh:
-            self._journal.record(fresh)
+
+
+def _taken(ended: SimpleQueue[_Ended]) -> list[_Ended]:
+    """Wait for a piece of work, and take others that have ended by then."""
+    groups = [ended.get()]
+    with suppress(Empty):
+        while len(groups) < WAITING:
+            groups.append(ended.get_nowait())
+    return groups
 
 
 def hash_file(fetcher: Fetcher, file: FileOut, request: SignedRequest) -> None:

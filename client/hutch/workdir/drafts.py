@@ -4,15 +4,13 @@ Large ones are written past the page cache: making room there costs more than th
 does, and what was just fetched is rarely read at once.
 """
 
-import ctypes
 import errno
 import os
-from collections.abc import Callable
 from contextlib import suppress
-from functools import cache
-from typing import Final, cast
+from typing import Final
 
 from hutch.contract.parts import MIB
+from hutch.workdir.disk import begin_writing, reserve
 
 DIRECT_FROM: Final = MIB
 """Size of the smallest file that goes past the page cache; below it gains nothing."""
@@ -23,8 +21,6 @@ blocks."""
 _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DIRECT: Final[int] = getattr(os, "O_DIRECT", 0)
 _AGAIN: Final = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | _DIRECT
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
-_SYNC_FILE_RANGE_WRITE: Final = 2
 
 
 class Draft:
@@ -51,7 +47,7 @@ class Draft:
         self.handle = os.open(name, _NEW, 0o666, dir_fd=directory)
         try:
             if size >= DIRECT_FROM:
-                _reserve(self.handle, size)
+                reserve(self.handle, size)
                 self._direct = _open_direct(name, directory)
             self._is_direct = self._direct >= 0
         except BaseException:
@@ -78,22 +74,23 @@ class Draft:
             at, block = at + done, block[done:]
 
     def flush(self) -> None:
-        """Have the system begin to write what was written, without waiting for it.
+        """Have the system begin to write what was written, without waiting for it."""
+        begin_writing(self.handle)
 
-        Files that are flushed before the first of them is synchronised share one
-        commit of the file system's own journal.
+    def date(self, mtime_ns: int) -> None:
+        """Set the time of last change, in nanoseconds since 1970.
+
+        Raises:
+            OSError: If it cannot be set.
         """
-        if (begin := _system_call("sync_file_range")) is not None:
-            zero = ctypes.c_int64(0)
-            begin(self.handle, zero, zero, _SYNC_FILE_RANGE_WRITE)
+        os.utime(self.handle, ns=(mtime_ns, mtime_ns))
 
-    def sync(self, mtime_ns: int) -> None:
-        """Set the time of last change, and wait until all is on the disk.
+    def sync(self) -> None:
+        """Wait until all is on the disk.
 
         Raises:
             OSError: If it cannot be brought there.
         """
-        os.utime(self.handle, ns=(mtime_ns, mtime_ns))
         os.fsync(self.handle)
 
     def close(self) -> None:
@@ -132,29 +129,3 @@ def _open_direct(name: str, directory: int) -> int:
         return os.open(name, _AGAIN, dir_fd=directory)
     except OSError:
         return -1
-
-
-def _reserve(handle: int, size: int) -> None:
-    """Give a file its size, and its room where the file system can set that aside.
-
-    Raises:
-        OSError: If there is no room.
-    """
-    # Not posix_fallocate: where the file system cannot do it, the C library would
-    # write to each block instead.
-    if (reserve := _system_call("fallocate")) is not None:
-        if reserve(handle, 0, ctypes.c_int64(0), ctypes.c_int64(size)) == 0:
-            return
-        if (number := ctypes.get_errno()) in _FULL:
-            raise OSError(number, os.strerror(number))
-    os.ftruncate(handle, size)
-
-
-@cache
-def _system_call(name: str) -> Callable[..., int] | None:
-    """Find a call that Python does not have; None if the system has none."""
-    try:
-        found = getattr(ctypes.CDLL(None, use_errno=True), name)
-    except (AttributeError, OSError):
-        return None
-    return cast("Callable[..., int]", found)

@@ -7,7 +7,8 @@ not as a link; a file is complete before it gets its name.
 import errno
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +17,15 @@ from typing import Final, Self
 from hutch.contract.paths import WORKDIR, RelativePath
 from hutch.errors import LocalChangesError, LocalFileError, UnreadableFileError
 from hutch.workdir.directory import unfit
+from hutch.workdir.disk import Disk
 from hutch.workdir.drafts import Draft
 from hutch.workdir.walk import Stamp
 
 TEMPORARY: Final = "tmp"
+TOGETHER: Final = 4
+"""Files, or directories, from which on all are brought to the disk by one call."""
+SYNCING: Final = 8
+"""Files that are brought there at a time where that call cannot be used."""
 _NO_DIRECTORY: Final = frozenset({errno.ENOTDIR, errno.ELOOP})
 """What the system says of a file or a link."""
 _DIRECTORY: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -61,6 +67,7 @@ class Tree:
             except OSError as e:
                 raise unfit(root, e) from e
             self._opened = opened.pop_all()
+        self._disk = Disk(self._temporary)
         self._left: set[tuple[str, ...]] = set()
 
     def __enter__(self) -> Self:
@@ -96,7 +103,7 @@ class Tree:
             was in the way is left alone.
         """
         outcomes: list[Stamp | LocalFileError] = []
-        faults = [_synchronised(file) for file in files]
+        faults = self._synchronised(files)
         with ExitStack() as opened:
             parents: dict[str, int] = {}
             for file, fault in zip(files, faults, strict=True):
@@ -106,11 +113,31 @@ class Tree:
                     outcomes.append(e)
                 except OSError as e:
                     outcomes.append(unwritable(file.path, e))
-            for handle in parents.values():
-                # Where a directory cannot be, it need not be.
-                with suppress(OSError):
-                    os.fsync(handle)
+            if len(parents) < TOGETHER or not self._disk.sync_all():
+                for handle in parents.values():
+                    # Where a directory cannot be synchronised, it need not be.
+                    with suppress(OSError):
+                        os.fsync(handle)
         return outcomes
+
+    def _synchronised(
+        self, files: Sequence[Placing]
+    ) -> list[UnreadableFileError | None]:
+        """Bring files to the disk; gives why each of them is not there."""
+        faults = [_fault(file, _date) for file in files]
+        if len(files) < TOGETHER:
+            return [
+                fault or _fault(file, _sync)
+                for file, fault in zip(files, faults, strict=True)
+            ]
+        if self._disk.sync_all():
+            return faults
+        # Begun together and awaited several at a time, they share what the disk does.
+        for file in files:
+            file.draft.flush()
+        with ThreadPoolExecutor(SYNCING) as pool:
+            later = list(pool.map(lambda file: _fault(file, _sync), files))
+        return [one or other for one, other in zip(faults, later, strict=True)]
 
     def _place(
         self, file: Placing, parents: dict[str, int], opened: ExitStack
@@ -181,10 +208,20 @@ class Tree:
             os.close(handle)
 
 
-def _synchronised(file: Placing) -> UnreadableFileError | None:
-    """Bring a file to the disk; gives why it is not there."""
+def _date(file: Placing) -> None:
+    file.draft.date(file.mtime_ns)
+
+
+def _sync(file: Placing) -> None:
+    file.draft.sync()
+
+
+def _fault(
+    file: Placing, done: Callable[[Placing], None]
+) -> UnreadableFileError | None:
+    """Do something with a file; gives why it cannot be done."""
     try:
-        file.draft.sync(file.mtime_ns)
+        done(file)
     except OSError as e:
         return unwritable(file.path, e)
     return None
