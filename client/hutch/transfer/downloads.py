@@ -24,6 +24,7 @@ from hutch.transfer.checksums import Hasher, crc64nvme
 from hutch.transfer.coming import Coming, Incoming
 from hutch.transfer.crew import Crew
 from hutch.transfer.download import fetch
+from hutch.transfer.failures import RouteError
 from hutch.transfer.pipeline import batches
 from hutch.transfer.upload import Progress
 from hutch.workdir.journal import Entry, Journal
@@ -270,6 +271,8 @@ class Placement:
                 draft = file.begin(self._tree)
                 self._fetcher.fetch(file.item.file, part, file.request, take)
                 file.crcs[part.number] = (crc, part.size)
+        except RouteError:
+            raise  # no other file would escape it
         except HutchError as e:
             file.fail(e)
         except OSError as e:

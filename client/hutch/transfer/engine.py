@@ -18,6 +18,7 @@ from hutch.contract.problems import (
 from hutch.errors import ServerAnswerError, ServerUnavailableError
 from hutch.transfer.carrier import Carrier
 from hutch.transfer.crew import Crew
+from hutch.transfer.failures import RouteError
 from hutch.transfer.session import Session
 from hutch.transfer.upload import Progress
 from hutch.transfer.width import Width
@@ -32,6 +33,7 @@ _CONCERNS_ALL: Final = (
     DeletedError,
     ForbiddenError,
     NotFoundError,
+    RouteError,
     ServerAnswerError,
     ServerUnavailableError,
     UnauthenticatedError,
