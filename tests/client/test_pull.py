@@ -281,3 +281,16 @@ def test_a_file_that_finds_no_room_is_named_and_fetched_later(
     assert "File too large" in report.problems[0].error.detail
     assert clone(anna, dataset, target).problems == ()
     assert read(target) == read(source.root)
+
+
+def test_a_file_whose_connection_breaks_goes_on_where_it_was(
+    live: Live, anna: Client
+) -> None:
+    source = live.workdir(anna, {"large": os.urandom(MIB) * 13 + b"and a bit"})
+    push(source, anna)
+    live.line.received, live.line.cut_answer_after = 0, 6 * MIB
+    target = live.scratch / "copy"
+    assert clone(anna, anna.datasets.get(source.dataset), target).problems == ()
+    assert live.line.cuts == 1
+    assert live.line.received < 16 * MIB  # two MiB came twice, not six
+    assert read(target) == read(source.root)
