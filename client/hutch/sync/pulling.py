@@ -234,9 +234,8 @@ class _Pull:
         for page in self.fetcher.client.files.pages(self.workdir.dataset):
             self.fetcher.revisions.add(page.revision)
             for file in page.items:
-                if (
-                    before is not None and file.path <= before
-                ):  # beside ours it would be taken for gone
+                # Beside those here, one that comes too late would be taken for gone.
+                if before is not None and file.path <= before:
                     raise ServerAnswerError(
                         f"The server named {file.path!r} after {before!r}: its list "
                         "is not in order."
