@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from hutch.contract.problems import StoreError, StoreUnavailableError
 from hutch_api.adapters.accounts import open_accounts
+from hutch_api.adapters.accounts.minio_body import encrypt
 from hutch_api.adapters.provisioning import (
     random_credentials,
 )
@@ -320,3 +321,8 @@ def test_no_secret_of_an_account_goes_through_a_proxy(
         with pytest.raises(StoreUnavailableError):
             make(accounts, random_credentials(), prefix)
         assert proxy.asked == []
+
+
+def test_a_body_that_needs_two_packages_is_not_cut() -> None:
+    with pytest.raises(ValueError, match="do not fit"):
+        encrypt(b"x" * (16 * 1024 + 1), "secret")

@@ -2,13 +2,17 @@
 
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
 
 from hutch import Client, Workdir, clone, push, read_status
 from hutch.contract.parts import MIB, SMALL
 from hutch.contract.wire.datasets import CloseIn
+from hutch.contract.wire.transfer import UploadIn
 from hutch.errors import (
     DatasetClosedError,
     FileChangedError,
@@ -18,6 +22,7 @@ from hutch.errors import (
     WorkdirBusyError,
 )
 from hutch.progress import Event, Moved, Planned, Settled
+from hutch.transfer.session import Session
 from hutch.workdir.directory import locked
 from tests.client.live import Live, read, write
 
@@ -267,3 +272,22 @@ def test_two_people_push_the_same_tree_at_once(live: Live, anna: Client) -> None
         assert push(workdir, anna).problems == ()
         assert read_status(workdir).unchanged == len(tree)
     assert _clone(live, anna, first) == tree
+
+
+def test_the_first_announcement_goes_alone(
+    live: Live, anna: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"d/{number}": b"%d" % number for number in range(300)}
+    workdir = live.workdir(anna, files)
+    alone: list[bool] = []
+    announce = Session._announce
+
+    def noted(session: Session, files: Sequence[UploadIn]) -> tuple[UUID, Any]:
+        alone.append(session._first.locked())
+        return announce(session, files)
+
+    monkeypatch.setattr(Session, "_announce", noted)
+    assert push(workdir, anna).sent == len(files)
+    assert len(alone) > 1
+    assert alone[0]
+    assert not alone[-1]

@@ -53,6 +53,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
         "mypy_boto3_iam",
         "mypy_boto3_s3",
         "minio",
+        "Crypto",
         "urllib3",
         "awscrt",
     },

@@ -8,6 +8,7 @@ from functools import partial
 from uuid import UUID
 
 import pytest
+from sqlmodel import col, update
 
 from hutch.contract.problems import HutchError, UnauthenticatedError
 from hutch.contract.wire.datasets import (
@@ -28,9 +29,7 @@ from hutch_api.services import (
     users,
 )
 from hutch_api.services.removals import remove_files
-from hutch_api.store.tables import (
-    Dataset,
-)
+from hutch_api.store.tables import Dataset, Intent, IntentState
 from tests.conftest import Clock
 from tests.services.races import at_once, wait_until_blocked
 from tests.transfer.flow import Flow, code
@@ -154,6 +153,31 @@ def test_a_right_that_goes_while_somebody_waits_for_the_lock_is_gone(
         got, _ = at_once(partial(flow.announce, bob, push, {"a": b"1"}), commit)
     assert isinstance(got, HutchError)
     assert live(flow, dataset) == []
+
+
+def test_an_upload_that_the_worker_ends_while_it_is_finished_has_ended(
+    flow: Flow,
+) -> None:
+    ada = flow.user("ada")
+    dataset = flow.dataset(ada).id
+    push, item = sent(flow, ada, dataset, "a", b"1")
+    with flow.site.begin() as work:
+        work.session.exec(
+            update(Intent)
+            .where(col(Intent.id) == item.intent)
+            .values(state=IntentState.ABORTED)
+        )
+
+        def commit() -> None:
+            if flow.site.engine.dialect.name == "postgresql":
+                wait_until_blocked(flow.site.engine)
+            work.session.commit()
+
+        got, _ = at_once(partial(flow.finish, ada, push, [item]), commit)
+    assert isinstance(got, FinishOut)
+    assert code(got.files[0].problem) == "upload-gone"
+    with flow.site.look() as work:
+        assert work.session.get_one(Intent, item.intent).state is IntentState.ABORTED
 
 
 def test_disabling_a_user_and_finish_at_once(flow: Flow, clock: Clock) -> None:

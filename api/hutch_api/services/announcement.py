@@ -27,7 +27,7 @@ from hutch_api.domain.access import Actor
 from hutch_api.services.neighbours import Batch, Known, look_up, name_there
 from hutch_api.services.work import Work
 from hutch_api.store.indexes import IS_LIVE
-from hutch_api.store.rows import FileRow, IntentRow, insert_rows, values_of
+from hutch_api.store.rows import FileRow, IntentRow, among, insert_rows, values_of
 from hutch_api.store.tables import (
     Dataset,
     Intent,
@@ -73,7 +73,7 @@ class _Changes:
             work.session.exec(
                 update(Intent)
                 .where(
-                    col(Intent.id).in_(self.ended),
+                    among(work.session, col(Intent.id), self.ended),
                     IS_LIVE,
                 )
                 .values(state=IntentState.ABORTED, touched_at=work.now)
@@ -81,7 +81,7 @@ class _Changes:
         if self.touched:
             work.session.exec(
                 update(Intent)
-                .where(col(Intent.id).in_(self.touched))
+                .where(among(work.session, col(Intent.id), self.touched))
                 .values(touched_at=work.now)
             )
         insert_rows(work.session, Intent, [values_of(row) for row in self.fresh])

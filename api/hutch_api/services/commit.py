@@ -20,6 +20,7 @@ from hutch_api.store.rows import (
     FileRow,
     IntentRow,
     Upload,
+    among,
     insert_rows,
     read_files,
     read_intents,
@@ -62,7 +63,7 @@ class _Changes:
         if self.ended:
             session.exec(
                 update(Intent)
-                .where(col(Intent.id).in_(self.ended))
+                .where(among(work.session, col(Intent.id), self.ended))
                 .values(state=IntentState.ABORTED, touched_at=work.now)
             )
 
@@ -126,7 +127,7 @@ def _fetch(
     """Lock the intents as they are now, and fetch the files that lie there."""
     intents = read_intents(
         work.session,
-        INTENTS.where(col(Intent.id).in_([i.id for i in known]))
+        INTENTS.where(among(work.session, col(Intent.id), [i.id for i in known]))
         .order_by(col(Intent.id))
         .with_for_update(),
     )
@@ -134,7 +135,7 @@ def _fetch(
         work.session,
         FILES.where(
             col(File.dataset_id) == dataset,
-            col(File.path).in_([i.path for i in known]),
+            among(work.session, col(File.path), [i.path for i in known]),
         ),
     )
     return {i.id: i for i in intents}, {f.path: f for f in files}

@@ -21,7 +21,7 @@ from hutch_api.domain.lifecycle import require_readable
 from hutch_api.services import access
 from hutch_api.services.files import file_out, user_names
 from hutch_api.services.work import Site, Work
-from hutch_api.store.rows import FILES, read_files
+from hutch_api.store.rows import FILES, among, read_files
 from hutch_api.store.tables import Dataset, File
 
 
@@ -38,7 +38,7 @@ def sign_downloads(
         rows = work.session.exec(
             select(File.path, File.version).where(
                 File.dataset_id == dataset,
-                col(File.path).in_([f.path for f in wanted.files]),
+                among(work.session, col(File.path), [f.path for f in wanted.files]),
             )
         ).all()
     pinned = dict(rows)

@@ -21,7 +21,7 @@ from hutch_api.domain.access import Actor
 from hutch_api.domain.lifecycle import require_closed, require_readable
 from hutch_api.services import access, audit, records
 from hutch_api.services.work import Site, Work
-from hutch_api.store.rows import FILES, FileRow, read_files
+from hutch_api.store.rows import FILES, FileRow, among, read_files
 from hutch_api.store.tables import File, User
 
 PAGE: Final = 5_000
@@ -132,7 +132,7 @@ def confirm(
         for f in work.session.exec(
             select(File).where(
                 File.dataset_id == dataset,
-                col(File.path).in_([c.path for c in wanted.files]),
+                among(work.session, col(File.path), [c.path for c in wanted.files]),
             )
         )
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from sqlmodel import col, update
+from sqlmodel import col, select, update
 
 from hutch.contract.problems import (
     FileChangedError,
@@ -36,17 +36,18 @@ from hutch_api.services.arrival import find_arrived
 from hutch_api.services.commit import Committed, commit_files
 from hutch_api.services.parallel import in_parallel
 from hutch_api.services.pushes import find_push
-from hutch_api.services.remains import ENDED, end_upload_now
+from hutch_api.services.remains import end_upload_now
 from hutch_api.services.work import Site, Work
 from hutch_api.store.indexes import IS_LIVE
 from hutch_api.store.rows import (
     INTENTS,
     IntentRow,
     Upload,
+    among,
     read_intents,
     update_rows,
 )
-from hutch_api.store.tables import Intent, IntentState, Verb
+from hutch_api.store.tables import Dataset, Intent, IntentState, Verb
 
 Outcome = Committed | HutchError
 """What became of an upload: a file of the dataset, or the reason why not."""
@@ -75,12 +76,12 @@ def finish(site: Site, actor: Actor, push: UUID, wanted: FinishIn) -> FinishOut:
     """
     with site.begin() as work:
         _, dataset = find_push(work, actor, push, lock=True)
+        named = among(work.session, col(Intent.id), [f.intent for f in wanted.files])
         rows = read_intents(
             work.session,
-            INTENTS.where(
-                col(Intent.push_id) == push,
-                col(Intent.id).in_([item.intent for item in wanted.files]),
-            ),
+            INTENTS.where(col(Intent.push_id) == push, named)
+            .order_by(col(Intent.id))
+            .with_for_update(),
         )
         intents = {row.id: row for row in rows}
         outcomes: dict[UUID, Outcome] = {}
@@ -103,10 +104,12 @@ def finish(site: Site, actor: Actor, push: UUID, wanted: FinishIn) -> FinishOut:
     reached(Step.COMPLETING_WRITTEN)
     outcomes |= _complete(site, actor, pending)
     with site.look() as work:
-        _, dataset = find_push(work, actor, push)
+        revision = work.session.exec(
+            select(Dataset.revision).where(Dataset.id == dataset.id)
+        ).one()
     return FinishOut(
         files=tuple(_describe(item.intent, outcomes) for item in wanted.files),
-        revision=dataset.revision,
+        revision=revision,
     )
 
 
@@ -123,7 +126,7 @@ def resolve_pending(
                 col(Intent.push_id) == push,
                 IS_LIVE,
                 col(Intent.state) == IntentState.COMPLETING,
-                col(Intent.path).in_(paths),
+                among(work.session, col(Intent.path), paths),
             ),
         )
     if pending:
@@ -195,7 +198,6 @@ def _note_completing(work: Work, intents: Sequence[IntentRow]) -> None:
             for intent in intents
         ],
         key=("id",),
-        where=[col(Intent.state) != state for state in ENDED],
     )
 
 
@@ -291,7 +293,7 @@ def _give_up(work: Work, intents: Sequence[Upload]) -> dict[UUID, Outcome]:
     """End what has not arrived, unless somebody else has committed it meanwhile."""
     if not intents:
         return {}
-    wanted = col(Intent.id).in_([intent.id for intent in intents])
+    wanted = among(work.session, col(Intent.id), [intent.id for intent in intents])
     work.session.exec(
         update(Intent)
         .where(wanted, col(Intent.state) == IntentState.COMPLETING)

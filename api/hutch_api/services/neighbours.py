@@ -16,6 +16,7 @@ from hutch_api.store.rows import (
     INTENTS,
     FileRow,
     IntentRow,
+    among,
     read_files,
     read_intents,
     texts,
@@ -83,7 +84,8 @@ def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
     files = read_files(
         session,
         FILES.where(
-            col(File.dataset_id) == dataset, col(File.fold).in_(folds | parents)
+            col(File.dataset_id) == dataset,
+            among(session, col(File.fold), folds | parents),
         ),
     )
     live = read_intents(
@@ -91,12 +93,13 @@ def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
         INTENTS.where(
             col(Intent.dataset_id) == dataset,
             IS_LIVE,
-            col(Intent.fold).in_(folds | parents),
+            among(session, col(Intent.fold), folds | parents),
         ),
     )
     superseded = session.exec(
         select(Superseded.path).where(
-            Superseded.dataset_id == dataset, col(Superseded.path).in_(paths)
+            Superseded.dataset_id == dataset,
+            among(session, col(Superseded.path), paths),
         )
     ).all()
     aborted = session.exec(
@@ -105,10 +108,10 @@ def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
             Intent.state == IntentState.ABORTED,
             IS_ENDED,
             IS_UNCLEARED,
-            col(Intent.path).in_(paths),
+            among(session, col(Intent.path), paths),
         )
     ).all()
-    committed = col(Intent.id).in_([f.intent_id for f in files])
+    committed = among(session, col(Intent.id), [f.intent_id for f in files])
     own = select(Intent.id).where(Intent.push_id == push.id, committed)
     people = {f.committed_by for f in files} | {i.actor_id for i in live}
     return Known(

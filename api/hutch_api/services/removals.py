@@ -20,7 +20,7 @@ from hutch_api.services.commit import superseded
 from hutch_api.services.files import user_names
 from hutch_api.services.pushes import find_push
 from hutch_api.services.work import Work
-from hutch_api.store.rows import FILES, FileRow, insert_rows, read_files
+from hutch_api.store.rows import FILES, FileRow, among, insert_rows, read_files
 from hutch_api.store.tables import File, Superseded
 
 
@@ -40,7 +40,7 @@ def remove_files(
             work.session,
             FILES.where(
                 col(File.dataset_id) == dataset.id,
-                col(File.path).in_([r.path for r in wanted.files]),
+                among(work.session, col(File.path), [r.path for r in wanted.files]),
             ),
         )
     }
@@ -60,7 +60,7 @@ def remove_files(
         work.session.exec(
             delete(File).where(
                 col(File.dataset_id) == dataset.id,
-                col(File.path).in_([f.path for f in removed]),
+                among(work.session, col(File.path), [f.path for f in removed]),
             )
         )
         dataset.files -= len(removed)

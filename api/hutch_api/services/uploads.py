@@ -33,6 +33,7 @@ from hutch_api.store.indexes import IS_LIVE
 from hutch_api.store.rows import (
     INTENTS,
     IntentRow,
+    among,
     read_intents,
     update_rows,
 )
@@ -100,13 +101,15 @@ def sign_parts(
         ids = {p.intent for p in wanted.parts}
         rows = read_intents(
             work.session,
-            INTENTS.where(col(Intent.push_id) == push, col(Intent.id).in_(ids)),
+            INTENTS.where(
+                col(Intent.push_id) == push, among(work.session, col(Intent.id), ids)
+            ),
         )
         long_ago = [r.id for r in rows if work.now - r.touched_at > TOUCHED_EVERY]
         if long_ago:
             work.session.exec(
                 update(Intent)
-                .where(col(Intent.id).in_(long_ago))
+                .where(among(work.session, col(Intent.id), long_ago))
                 .values(touched_at=work.now)
             )
     account = usable_account(site, actor, push)
@@ -122,7 +125,7 @@ def abort(site: Site, actor: Actor, push: UUID, wanted: wire.AbortIn) -> None:
         _, dataset = find_push(work, actor, push, lock=True)
         live = (
             col(Intent.push_id) == push,
-            col(Intent.id).in_(wanted.intents),
+            among(work.session, col(Intent.id), wanted.intents),
             IS_LIVE,
         )
         ended = read_intents(work.session, INTENTS.where(*live))
@@ -164,7 +167,7 @@ def _open_uploads(site: Site, outcomes: Sequence[Announced]) -> set[UUID]:
     with site.begin() as work:
         now = read_intents(
             work.session,
-            INTENTS.where(col(Intent.id).in_(opened))
+            INTENTS.where(among(work.session, col(Intent.id), opened))
             .order_by(col(Intent.id))
             .with_for_update(),
         )

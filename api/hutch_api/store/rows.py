@@ -7,25 +7,32 @@ the database does with its row, so that these paths use the tables themselves.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
+    Column,
     ColumnElement,
     Select,
     Table,
     TableValuedAlias,
+    any_,
     bindparam,
+    column,
     func,
     insert,
     select,
     update,
 )
+from sqlalchemy.orm import Mapped
 from sqlmodel import Session, SQLModel
 
 from hutch.contract.wire.datasets import Fault
 from hutch_api.store.tables import File, Intent, IntentState, Verb
+
+_T = TypeVar("_T")
 
 
 class Upload(Protocol):
@@ -150,8 +157,14 @@ def insert_rows(
     session: Session, table: type[SQLModel], rows: Sequence[Mapping[str, Any]]
 ) -> None:
     """Insert rows by one statement; all name the same columns."""
-    if rows:
-        session.connection().execute(insert(table_of(table)), list(rows))
+    if not rows:
+        return
+    into = insert(table_of(table))
+    if not _on_postgresql(session):
+        session.connection().execute(into, list(rows))
+        return
+    given = _given(table, rows)
+    session.connection().execute(into.from_select(list(given), select(*given.values())))
 
 
 def update_rows(
@@ -160,30 +173,76 @@ def update_rows(
     rows: Sequence[Mapping[str, Any]],
     *,
     key: Collection[str],
-    where: Iterable[ColumnElement[bool]] = (),
 ) -> None:
     """Update rows by one statement, each to values of its own.
 
     Args:
-        session: The transaction.
+        session: The transaction; it has locked them.
         table: Which table.
         rows: The values, by the same columns in each.
         key: The columns that name a row; all others are set.
-        where: What must hold of a row besides.
     """
     if not rows:
         return
     columns = table_of(table).c
-    # A parameter may not be called like a column that is set.
-    named = {name: bindparam(f"_{name}", type_=columns[name].type) for name in rows[0]}
-    statement = (
-        update(table_of(table))
-        .where(*(columns[name] == named[name] for name in key), *where)
-        .values({name: named[name] for name in rows[0] if name not in key})
-    )
+    statement = update(table_of(table))
+    if not _on_postgresql(session):
+        # A parameter may not be called like a column that is set.
+        new = {n: bindparam(f"_{n}", type_=columns[n].type) for n in rows[0]}
+        each = [{f"_{n}": row[n] for n in row} for row in rows]
+        statement = statement.where(*(columns[n] == new[n] for n in key))
+        statement = statement.values({n: new[n] for n in new if n not in key})
+        session.connection().execute(statement, each)
+        return
+    given = _given(table, rows)
     session.connection().execute(
-        statement, [{f"_{name}": row[name] for name in row} for row in rows]
+        statement.where(*(columns[n] == given[n] for n in key)).values(
+            {n: value for n, value in given.items() if n not in key}
+        )
     )
+
+
+def among(
+    session: Session, of: Mapped[_T], values: Iterable[_T]
+) -> ColumnElement[bool]:
+    """Tell whether a column has one of many values.
+
+    ``column IN (…)`` is written anew for each number of values, and read anew by
+    PostgreSQL; there it is one parameter.
+    """
+    if _on_postgresql(session):
+        kind = cast("Column[_T]", of).type
+        return of == any_(bindparam(None, list(values), type_=ARRAY(kind)))
+    return of.in_(list(values))
+
+
+def _given(
+    table: type[SQLModel], rows: Sequence[Mapping[str, Any]]
+) -> Mapping[str, ColumnElement[Any]]:
+    """Make rows parameters of one statement, on PostgreSQL; gives their columns.
+
+    Each column is an array; one that is the same in all rows is a single value. A
+    statement that is executed for each row costs the database three times as much.
+    """
+    types = {name: table_of(table).c[name].type for name in rows[0]}
+    values = {name: [row[name] for row in rows] for name in types}
+    first = next(iter(types))  # one array has to say how many rows there are
+    same = {n for n, items in values.items() if n != first and len(set(items)) == 1}
+    given = func.unnest(
+        *(
+            bindparam(None, values[name], type_=ARRAY(types[name]))
+            for name in types
+            if name not in same
+        )
+    ).table_valued(*(column(n, types[n]) for n in types if n not in same))
+    single = {
+        n: bindparam(None, values[n][0], type_=types[n]) for n in types if n in same
+    }
+    return {**given.render_derived(name="given").c, **single}
+
+
+def _on_postgresql(session: Session) -> bool:
+    return session.get_bind().dialect.name == "postgresql"
 
 
 def texts(session: Session, items: Iterable[str]) -> TableValuedAlias:
@@ -192,6 +251,6 @@ def texts(session: Session, items: Iterable[str]) -> TableValuedAlias:
     A list of values in the statement would have to be written anew for each call.
     """
     given = bindparam(None, list(items), type_=JSON())
-    on_postgresql = session.get_bind().dialect.name == "postgresql"
+    on_postgresql = _on_postgresql(session)
     each = func.json_array_elements_text if on_postgresql else func.json_each
     return each(given).table_valued("value")

@@ -44,13 +44,27 @@ class Session:
         self._force = force
         self._push = journal.push()
         self._lock = threading.Lock()
+        self._first = threading.Lock()
+        self._is_announced = False
 
     def announce(self, files: Sequence[UploadIn]) -> tuple[UUID, list[UploadOut]]:
         """Announce files; a push that the server has forgotten is begun anew.
 
+        The first goes alone. The server makes the dataset's store account for it, and
+        would ask all others to come again in a second.
+
         Returns:
             The push in which they were announced, and how to send each.
         """
+        if not self._is_announced:
+            with self._first:
+                if not self._is_announced:
+                    answer = self._announce(files)
+                    self._is_announced = True
+                    return answer
+        return self._announce(files)
+
+    def _announce(self, files: Sequence[UploadIn]) -> tuple[UUID, list[UploadOut]]:
         wanted = UploadsIn(files=tuple(files), force=self._force)
         push = self._current(None)
         try:

@@ -33,7 +33,7 @@ from hutch.transfer.upload import Target, send
 from hutch.workdir.journal import Entry, Upload
 from hutch.workdir.walk import Found
 
-FINISH_AT: Final = 250
+FINISH_AT: Final = 500
 """Files that are finished together, unless the batch ends before."""
 FINISH_PARTS: Final = 20_000
 """Parts that are finished together: about 2 MiB of a request that may have 8."""

@@ -8,7 +8,11 @@ from typing import Final
 from uuid import UUID
 
 from hutch.contract.problems import StoreUnavailableError
-from hutch_api.adapters.accounts.minio_api import ask, open_admin
+from hutch_api.adapters.accounts.minio_api import (
+    add_service_account,
+    ask,
+    open_admin,
+)
 from hutch_api.adapters.policies import account_policy
 from hutch_api.ports.accounts import Access
 from hutch_api.ports.objects import Credentials
@@ -48,15 +52,17 @@ class MinioAccounts:
             StoreError: The store refused, for one because the key is in use.
             StoreUnavailableError: The store did not answer.
         """
-        policy = account_policy(access, bucket=self._bucket, prefix=prefix)
+        account = {
+            "accessKey": credentials.key_id,
+            "secretKey": credentials.secret,
+            "policy": account_policy(access, bucket=self._bucket, prefix=prefix),
+            "name": self._name,
+            "expiration": f"{expires_at:%Y-%m-%dT%H:%M:%SZ}",
+        }
         ask(
             "make a store account",
-            lambda: self._admin.add_service_account(
-                access_key=credentials.key_id,
-                secret_key=credentials.secret,
-                policy=dict(policy),
-                name=self._name,
-                expiration=f"{expires_at:%Y-%m-%dT%H:%M:%SZ}",
+            lambda: add_service_account(
+                self._admin, account, secret=self._server.secret
             ),
         )
 
