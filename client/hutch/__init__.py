@@ -10,27 +10,33 @@
 ``hutch.errors``.
 """
 
-from hutch.client import Client, connect
-from hutch.contract.problems import HutchError
-from hutch.models import (
-    LineageCheck,
-    Problem,
-    PullReport,
-    PushReport,
-    VerifyReport,
-)
-from hutch.sync.lineage import verify_lineage
-from hutch.sync.pulling import clone, pull
-from hutch.sync.pushing import push
-from hutch.sync.verifying import verify_dataset, verify_workdir
-from hutch.workdir.directory import (
-    Workdir,
-    find_workdir,
-    make_workdir,
-    open_workdir,
-    require_unbound,
-)
-from hutch.workdir.status import Status, read_status
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from hutch import errors
+
+if TYPE_CHECKING:
+    from hutch.client import Client, connect
+    from hutch.contract.problems import HutchError
+    from hutch.models import (
+        LineageCheck,
+        Problem,
+        PullReport,
+        PushReport,
+        VerifyReport,
+    )
+    from hutch.sync.lineage import verify_lineage
+    from hutch.sync.pulling import clone, pull
+    from hutch.sync.pushing import push
+    from hutch.sync.verifying import verify_dataset, verify_workdir
+    from hutch.workdir.directory import (
+        Workdir,
+        find_workdir,
+        make_workdir,
+        open_workdir,
+        require_unbound,
+    )
+    from hutch.workdir.status import Status, read_status
 
 __all__ = [
     "Client",
@@ -44,6 +50,7 @@ __all__ = [
     "Workdir",
     "clone",
     "connect",
+    "errors",
     "find_workdir",
     "make_workdir",
     "open_workdir",
@@ -55,3 +62,40 @@ __all__ = [
     "verify_lineage",
     "verify_workdir",
 ]
+
+_HOMES = {
+    "Client": "hutch.client",
+    "HutchError": "hutch.contract.problems",
+    "LineageCheck": "hutch.models",
+    "Problem": "hutch.models",
+    "PullReport": "hutch.models",
+    "PushReport": "hutch.models",
+    "Status": "hutch.workdir.status",
+    "VerifyReport": "hutch.models",
+    "Workdir": "hutch.workdir.directory",
+    "clone": "hutch.sync.pulling",
+    "connect": "hutch.client",
+    "find_workdir": "hutch.workdir.directory",
+    "make_workdir": "hutch.workdir.directory",
+    "open_workdir": "hutch.workdir.directory",
+    "pull": "hutch.sync.pulling",
+    "push": "hutch.sync.pushing",
+    "read_status": "hutch.workdir.status",
+    "require_unbound": "hutch.workdir.directory",
+    "verify_dataset": "hutch.sync.verifying",
+    "verify_lineage": "hutch.sync.lineage",
+    "verify_workdir": "hutch.sync.verifying",
+}
+"""Where each name is; its module is loaded when it is first used."""
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for: a command needs only some of it, and half the time."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -9,7 +9,6 @@ import platform
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from importlib.metadata import version
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies
@@ -25,6 +24,7 @@ from hutch.contract.problems import (
 )
 from hutch.errors import InsecureUrlError, ServerAnswerError, ServerUnavailableError
 from hutch.patience import Patience, Waiting, ignore
+from hutch.version import VERSION
 
 T = TypeVar("T")
 
@@ -246,7 +246,7 @@ def _trust(url: str) -> ssl.SSLContext:
 
 def user_agent() -> str:
     """Say who calls: hutch and Python by version, nothing about the person."""
-    return f"hutch/{version('hutch')} python/{platform.python_version()}"
+    return f"hutch/{VERSION} python/{platform.python_version()}"
 
 
 def require_safe(url: str, *, insecure: bool) -> str:

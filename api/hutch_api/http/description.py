@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any, Final, get_args, get_type_hints
 
 import msgspec
 
 from hutch.contract import problems as errors
 from hutch.contract.problems import URN, HutchError
+from hutch.version import VERSION
 from hutch_api.http.endpoints import JSON, Endpoint
 from hutch_api.http.problems import MEDIA_TYPE, RETRY_AFTER, STATUS
 
@@ -69,7 +69,7 @@ def make_document(table: Iterable[Endpoint[Any, Any]]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "hutch",
-            "version": version("hutch"),
+            "version": VERSION,
             "summary": "Datasets of a beamline.",
             "description": _ABOUT,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},

@@ -10,13 +10,13 @@ from argparse import (
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from importlib import import_module
-from importlib.metadata import version
 from inspect import cleandoc
 from types import ModuleType
 from typing import Any, Final, NoReturn
 
 from hutch.cli.screen import UsageError
 from hutch.cli.text import sentence
+from hutch.version import VERSION
 
 COMMANDS: Final = (
     "login",
@@ -100,9 +100,7 @@ def build(only: str | None = None) -> Parser:
         formatter_class=RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--version", action="version", version=f"hutch {version('hutch')}"
-    )
+    parser.add_argument("--version", action="version", version=f"hutch {VERSION}")
     _add_global(parser, top=True)
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command_name", required=True

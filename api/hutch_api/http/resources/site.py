@@ -1,7 +1,6 @@
 """What the server says about itself, to anybody."""
 
 from http import HTTPStatus
-from importlib.metadata import version
 from typing import Any, Final
 
 from hutch.contract import parts
@@ -12,6 +11,7 @@ from hutch.contract.wire.site import (
     Readiness,
 )
 from hutch.contract.wire.transfer import MAX_BATCH, Verb
+from hutch.version import VERSION
 from hutch_api.domain.types import TYPES
 from hutch_api.http.endpoints import MAX_BODY, Answer, Call, Endpoint
 from hutch_api.http.resources.queries import MAX_PAGE
@@ -34,7 +34,7 @@ def get_capabilities(_: Call[None, None]) -> Answer:
     """Tell what this server can do, and the numbers that clients plan with."""
     return Answer(
         Capabilities(
-            version=version("hutch"),
+            version=VERSION,
             api=("v1",),
             limits=CapabilitiesLimits(
                 body=MAX_BODY,
