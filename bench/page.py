@@ -38,9 +38,11 @@ database, all on loopback. In each round every tool pushes the same files to a f
 prefix of a versioned bucket and fetches them into a new directory; the order of the
 tools turns from round to round. Before each step everything is written to the disk
 (`sync`) and the servers have come to rest; then the source, or the files of the store,
-are read once, so that the page cache is warm alike. Afterwards all versions are
-deleted. The files cannot be compressed and no two blocks are the same. In the first
-round the clone is compared with the source, byte by byte.
+are read once, so that the page cache is warm alike. Afterwards clones and all versions
+are deleted; where there are thousands of files at the end of the round, and the next
+one waits for a minute: so long ext4 is slow to make files after many were removed. The
+files cannot be compressed and no two blocks are the same. In the first round the clone
+is compared with the source, byte by byte.
 
 hutch counts from `hutch login` until all files are acknowledged, so with the start of
 each command, the password, the dataset and its records. It records sha256 and has

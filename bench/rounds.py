@@ -1,18 +1,25 @@
 """The comparison: every tool does every work, in rounds, each in another order."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from bench import works
-from bench.facility import Facility, StoreName, facility
+from bench.facility import PEERS_BUCKET, Facility, StoreName, facility
 from bench.meter import Step, ToolError, Usage, measure
 from bench.results import Sample, Way
 from bench.tools.tool import Task, Tool
 from bench.works import Work
 
 Say = Callable[[str], None]
+
+KEPT_BYTES: Final = 2 * works.GIB
+"""What is not more than this stays until the end of a round: see ``_clear``."""
+REMEMBERED_S: Final = 60
+"""So long does ext4 not use the inode of a removed file again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +40,16 @@ class Plan:
     def bytes(self) -> int:
         """Say how much of the disk it takes at most, with some room to spare.
 
-        All sources are there at once; beside them one dataset in the store, its clone,
-        and what a store or a journal keeps for a while.
+        All sources are there at once; beside them a dataset in the store, its clone,
+        and what a store or a journal keeps for a while: of one tool, or of all.
         """
         every = {work.name: work for some in self.works.values() for work in some}
-        largest = max((work.bytes for work in every.values()), default=0)
-        return int(1.1 * (sum(work.bytes for work in every.values()) + 3 * largest))
+        sources = sum(work.bytes for work in every.values())
+        beside = (
+            3 * work.bytes * (len(self.tools) if _is_kept(work) else 1)
+            for work in every.values()
+        )
+        return int(1.1 * (sources + max(beside, default=0)))
 
 
 @dataclass(slots=True)
@@ -57,6 +68,7 @@ class Comparison:
     say: Say
     samples: list[Sample] = field(default_factory=list)
     database: str = ""
+    _removed_s: float = -REMEMBERED_S
 
     def run(self) -> None:
         """Do all of it; what a tool fails at is noted, and the others go on."""
@@ -72,39 +84,62 @@ class Comparison:
 
     def _round(self, hall: Facility, work: Work, number: int, *, shift: int) -> None:
         tools = [t for t in self.plan.tools if t.works is None or work.name in t.works]
+        source = self._source(work)
+        if _is_kept(work):
+            time.sleep(max(0.0, self._removed_s + REMEMBERED_S - time.monotonic()))
         for tool in _rotated(tools, shift):
-            for sample in self._one(hall, work, tool, number):
+            prefix = f"{work.name}-{tool.name}-{number}"
+            home = self.place / "homes" / prefix
+            task = Task(
+                facility=hall,
+                prefix=prefix,
+                source=source,
+                target=home / "target",
+                scratch=home / "scratch",
+            )
+            for sample in self._one(task, work, tool, number):
                 self.samples.append(sample)
                 self.say(_told(sample, work, self.plan.rounds))
+            if not _is_kept(work):
+                self._clear(hall)
+        if _is_kept(work):
+            self._clear(hall)
 
-    def _one(
-        self, hall: Facility, work: Work, tool: Tool, number: int
-    ) -> Iterator[Sample]:
+    def _clear(self, hall: Facility) -> None:
+        """Remove clones, homes and all versions.
+
+        Not between two tools if there are many files: for a minute after somebody
+        has removed thousands, ext4 looks long for each inode that it gives out, and
+        whoever comes second pays.
+        """
+        shutil.rmtree(self.place / "homes", ignore_errors=True)
+        for bucket in (PEERS_BUCKET, hall.data_bucket):
+            hall.empty(bucket)
+        hall.settle()
+        self._removed_s = time.monotonic()
+
+    def _one(self, task: Task, work: Work, tool: Tool, number: int) -> Iterator[Sample]:
         """Have one tool push one work, and clone and verify it."""
-        scratch = self.place / "scratch"
-        task = Task(
-            facility=hall,
-            prefix=f"{work.name}-{tool.name}-{number}",
-            source=self._source(work),
-            target=self.place / "target",
-            scratch=scratch,
-        )
+        hall = task.facility
         ways: list[tuple[Way, Callable[[Task], Sequence[Step]], Callable[[], None]]] = [
             ("push", tool.push, lambda: works.read(task.source))
         ]
         if self.plan.clones[hall.name]:
-            stored = hall.files_of(tool.bucket(task))
+
+            def warm_store() -> None:
+                works.read(hall.files_of(tool.bucket(task)) / tool.stored(task))
+
             ways += [
-                ("clone", tool.clone, lambda: works.read(stored)),
+                ("clone", tool.clone, warm_store),
                 ("verify", tool.verify, lambda: None),
             ]
-        scratch.mkdir()
+        task.scratch.mkdir(parents=True)
         try:
             for way, steps_of, warm in ways:
                 steps = steps_of(task)
                 if not steps:
                     continue
-                usage, failure = self._measure(hall, steps, warm)
+                usage, failure = self._measure(task, steps, warm)
                 if usage is not None and way == "push":
                     failure = _unsent(task, tool, work)
                 if usage is not None and way == "clone" and number == 1:
@@ -122,17 +157,15 @@ class Comparison:
                     break
         finally:
             tool.tidy(task)
-            shutil.rmtree(scratch)
-            shutil.rmtree(task.target, ignore_errors=True)
-        hall.empty(tool.bucket(task))
 
     def _measure(
-        self, hall: Facility, steps: Sequence[Step], warm: Callable[[], None]
+        self, task: Task, steps: Sequence[Step], warm: Callable[[], None]
     ) -> tuple[Usage | None, str]:
+        hall = task.facility
         hall.settle()
         warm()
         try:
-            return measure(steps, hall.watched, self.place / "scratch/output.log"), ""
+            return measure(steps, hall.watched, task.scratch / "output.log"), ""
         except ToolError as e:
             return None, str(e)
 
@@ -142,6 +175,10 @@ class Comparison:
             self.say(f"making {work.title}")
             works.make(work, directory)
         return directory
+
+
+def _is_kept(work: Work) -> bool:
+    return work.bytes <= KEPT_BYTES
 
 
 def _rotated(tools: Sequence[Tool], shift: int) -> list[Tool]:
@@ -156,7 +193,9 @@ def _unsent(task: Task, tool: Tool, work: Work) -> str:
     pages = task.facility.s3.get_paginator("list_objects_v2")
     rows = [
         row
-        for page in pages.paginate(Bucket=tool.bucket(task))
+        for page in pages.paginate(
+            Bucket=tool.bucket(task), Prefix=f"{tool.stored(task)}/"
+        )
         for row in page.get("Contents", ())
     ]
     held = sum(row["Size"] for row in rows)

@@ -64,6 +64,11 @@ class Hutch(Tool):
         """Say in which bucket the files lie."""
         return task.facility.data_bucket
 
+    def stored(self, task: Task) -> str:
+        """Say where in the bucket the files lie: in the newest dataset."""
+        datasets = (task.facility.files_of(self.bucket(task)) / "d").iterdir()
+        return f"d/{max(datasets, key=lambda d: d.stat().st_mtime_ns).name}"
+
     def tidy(self, task: Task) -> None:
         """Take the journal out of the source."""
         shutil.rmtree(task.source / ".hutch", ignore_errors=True)

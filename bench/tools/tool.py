@@ -112,6 +112,10 @@ class Tool(ABC):
         del task
         return PEERS_BUCKET
 
+    def stored(self, task: Task) -> str:
+        """Say where in the bucket the files lie, once they are pushed."""
+        return task.prefix
+
     def tidy(self, task: Task) -> None:
         """Take out of the source what the tool has put there."""
         del task

@@ -22,9 +22,9 @@ from hutch.contract.problems import (
     UnauthenticatedError,
     from_problem,
 )
+from hutch.contract.version import VERSION
 from hutch.errors import InsecureUrlError, ServerAnswerError, ServerUnavailableError
 from hutch.patience import Patience, Waiting, ignore
-from hutch.version import VERSION
 
 T = TypeVar("T")
 

@@ -2,11 +2,13 @@
 
 import re
 import tomllib
+from importlib.metadata import version
 from typing import Final
 
 import pytest
 
 from hutch.contract import problems
+from hutch.contract.version import VERSION
 from hutch_api import settings
 from hutch_api.command_line import COMMANDS
 from tests.meta import tree
@@ -102,8 +104,9 @@ def test_the_guarantees_name_tests_that_exist() -> None:
 
 def test_the_version_is_written_down_once_and_needs_no_git() -> None:
     project = tomllib.loads((tree.ROOT / "pyproject.toml").read_text("utf-8"))
-    assert re.fullmatch(r"\d+\.\d+\.\d+", project["project"]["version"])
-    assert "dynamic" not in project["project"]
+    assert project["project"]["dynamic"] == ["version"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
+    assert version("hutch") == VERSION
 
 
 def test_the_lock_file_names_versions_and_no_host() -> None:

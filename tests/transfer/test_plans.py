@@ -76,11 +76,9 @@ def test_postgresql_reads_the_rows_of_a_push_and_no_others(busy_flow: Flow) -> N
 
     event.listen(flow.site.engine, "before_cursor_execute", explain)
     try:
-        flow.push(
-            ada,
-            flow.dataset(ada).id,
-            {f"d/{number}": b"%d" % number for number in range(500)},
-        )
+        dataset = flow.dataset(ada).id
+        for part in range(2):
+            flow.push(ada, dataset, {f"{part}/{n}": b"%d" % n for n in range(500)})
     finally:
         event.remove(flow.site.engine, "before_cursor_execute", explain)
         with flow.site.engine.begin() as connection:
@@ -89,6 +87,10 @@ def test_postgresql_reads_the_rows_of_a_push_and_no_others(busy_flow: Flow) -> N
     assert any("intents_pkey" in line for line in told)
     walked = re.compile(rf"Seq Scan on ({'|'.join(LARGE - {'superseded'})})")
     assert [line for line in told if walked.search(line)] == []
+    # Neighbours are not looked for among all files of the dataset.
+    assert [
+        line for line in told if re.search(r"Filter.*fold\)::text [<>]", line)
+    ] == []
 
 
 def _multiply(connection: Connection, count: int) -> None:

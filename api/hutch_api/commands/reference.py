@@ -5,12 +5,14 @@
 """
 
 import inspect
+import pkgutil
 import sys
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Final
 
-from hutch.contract.problems import URN, descendants
+from hutch.contract.problems import URN, HutchError, descendants
 from hutch_api import command_line as program
 from hutch_api.commands.exits import MEANING
 from hutch_api.http.problems import RETRY_AFTER, STATUS
@@ -59,6 +61,16 @@ def commands() -> str:
     return "\n".join(lines)
 
 
+def _of_the_library() -> list[type[HutchError]]:
+    """List the errors with codes of their own; the command line's are on its page."""
+    library = import_module("hutch")  # the page is of both, the server knows no client
+    for module in pkgutil.walk_packages(library.__path__, "hutch."):
+        if not module.name.startswith("hutch.cli"):
+            import_module(module.name)
+    every = (e for e in descendants() if not e.__module__.startswith("hutch.cli"))
+    return [error for error in every if "code" in vars(error)]
+
+
 def problems() -> str:
     """Write the page of the problem codes."""
     lines = [
@@ -72,9 +84,7 @@ def problems() -> str:
         "and what to do now, further members are facts for programs. Items of a batch "
         "carry the same documents. Codes may be added; none is renamed or reused.",
     ]
-    # The command line's own endings are on its page, and not always loaded here.
-    library = (e for e in descendants() if not e.__module__.startswith("hutch.cli"))
-    for error in sorted(library, key=lambda e: e.code):
+    for error in sorted(_of_the_library(), key=lambda e: e.code):
         status = STATUS.get(error)
         lines += ["", f"## {error.code}", "", f"**{error.title}**"]
         if status is not None:

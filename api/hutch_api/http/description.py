@@ -12,7 +12,7 @@ import msgspec
 
 from hutch.contract import problems as errors
 from hutch.contract.problems import URN, HutchError
-from hutch.version import VERSION
+from hutch.contract.version import VERSION
 from hutch_api.http.endpoints import JSON, Endpoint
 from hutch_api.http.problems import MEDIA_TYPE, RETRY_AFTER, STATUS
 

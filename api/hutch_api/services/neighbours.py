@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import exists, literal
+from sqlalchemy import literal
 from sqlmodel import col, select
 
 from hutch.contract.paths import RelativePath, ancestors, fold
@@ -94,7 +94,7 @@ def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
             col(Intent.dataset_id) == dataset,
             IS_LIVE,
             among(session, col(Intent.fold), folds | parents),
-        ),
+        ).order_by(col(Intent.dataset_id), col(Intent.fold)),
     )
     superseded = session.exec(
         select(Superseded.path).where(
@@ -125,21 +125,31 @@ def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
 
 
 def _directories(work: Work, dataset: UUID, folds: set[str]) -> frozenset[str]:
-    """Find which of these folds have files or live intents below them."""
+    """Find which of these folds have files or live intents below them.
+
+    The first path after ``fold/`` lies below it, or none does. Asked for in order, it
+    is found by the index of folds, whatever the database believes to know of a dataset
+    that has just begun.
+    """
     if not folds:
         return frozenset()
     wanted = texts(work.session, folds)
     low, high = wanted.c.value + literal("/"), wanted.c.value + literal("0")
-    below_file = exists().where(
-        col(File.dataset_id) == dataset, col(File.fold) > low, col(File.fold) < high
+    next_file = (
+        select(File.fold)
+        .where(col(File.dataset_id) == dataset, col(File.fold) > low)
+        .order_by(col(File.dataset_id), col(File.fold))
+        .limit(1)
+        .scalar_subquery()
     )
-    below_intent = exists().where(
-        col(Intent.dataset_id) == dataset,
-        IS_LIVE,
-        col(Intent.fold) > low,
-        col(Intent.fold) < high,
+    next_intent = (
+        select(Intent.fold)
+        .where(col(Intent.dataset_id) == dataset, IS_LIVE, col(Intent.fold) > low)
+        .order_by(col(Intent.dataset_id), col(Intent.fold))
+        .limit(1)
+        .scalar_subquery()
     )
-    query = select(wanted.c.value).where(below_file | below_intent)
+    query = select(wanted.c.value).where((next_file < high) | (next_intent < high))
     return frozenset(work.session.exec(query).all())
 
 

@@ -278,7 +278,6 @@ class Intent(SQLModel, table=True):
     __tablename__ = "intents"
     __table_args__ = (
         partial_index("intents_live", "dataset_id", "fold", where=LIVE, unique=True),
-        partial_index("intents_sending", "actor_id", where=LIVE),
         partial_index("intents_touched", "state", "touched_at", where=UNCLEARED),
         partial_index(
             "intents_ended",

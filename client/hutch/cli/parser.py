@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 
 from hutch.cli.screen import UsageError
 from hutch.cli.text import sentence
-from hutch.version import VERSION
+from hutch.contract.version import VERSION
 
 COMMANDS: Final = (
     "login",

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from hutch.contract import parts
+from hutch.contract.version import VERSION
 from hutch.contract.wire.site import (
     Capabilities,
     CapabilitiesLimits,
@@ -11,7 +12,6 @@ from hutch.contract.wire.site import (
     Readiness,
 )
 from hutch.contract.wire.transfer import MAX_BATCH, Verb
-from hutch.version import VERSION
 from hutch_api.domain.types import TYPES
 from hutch_api.http.endpoints import MAX_BODY, Answer, Call, Endpoint
 from hutch_api.http.resources.queries import MAX_PAGE
