@@ -10,14 +10,16 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
 from bench import chart, limits, own, page, results
-from bench.facility import OPTIONS, SetUpError
+from bench.facility import OPTIONS, Facility, SetUpError, facility
 from bench.figures import Figure
 from bench.results import Group, Machine, Peer, Run, WorkDone
 from bench.rounds import Comparison, Plan
@@ -95,12 +97,17 @@ def _run(options: argparse.Namespace) -> int:
         tempfile.tempdir = directory
         comparison = Comparison(plan=plan, place=place, say=say)
         comparison.run()
-        groups = []
-        for name in chosen:
-            say(f"measuring {name}")
-            title = LIMITS_TITLE if name == LIMITS else own.title(modules[name])
-            found, failure = _measured(modules[name], place / name, small=small)
-            groups.append(Group(title=title, figures=found, failure=failure))
+        with ExitStack() as stack:
+            # Started when the first needs it, and shared by all.
+            hall = cache(lambda: stack.enter_context(facility(place / "hall")))
+            groups = []
+            for name in chosen:
+                say(f"measuring {name}")
+                title = LIMITS_TITLE if name == LIMITS else own.title(modules[name])
+                found, failure = _measured(
+                    modules[name], place / name, hall, small=small
+                )
+                groups.append(Group(title=title, figures=found, failure=failure))
         tempfile.tempdir = None
     run = _result(date, plan, comparison, groups, whole=whole)
     return _report(run, date, _out(options))
@@ -157,10 +164,10 @@ def _require_room(place: Path, needed: int) -> None:
 
 
 def _measured(
-    module: ModuleType, place: Path, *, small: bool
+    module: ModuleType, place: Path, hall: Callable[[], Facility], *, small: bool
 ) -> tuple[tuple[Figure, ...], str]:
     try:
-        return tuple(own.measure(module, place, small=small)), ""
+        return tuple(own.measure(module, place, hall, small=small)), ""
     except Exception as e:  # noqa: BLE001 -- what one cannot measure, others can
         say(f"FAILED: {e!r}")
         return (), f"{type(e).__name__}: {' '.join(str(e).split())[:300]}"

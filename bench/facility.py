@@ -37,7 +37,7 @@ PEERS_BUCKET: Final = "peers"
 USER: Final = "ada"
 
 _START_S: Final = 90
-_QUIET_S: Final = 0.5
+_QUIET_S: Final = 0.25
 _BUSY: Final = 0.05
 _PATIENCE_S: Final = 60
 _DELETED_AT_ONCE: Final = 1_000

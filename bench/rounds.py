@@ -16,8 +16,8 @@ from bench.works import Work
 
 Say = Callable[[str], None]
 
-KEPT_BYTES: Final = 2 * works.GIB
-"""What is not more than this stays until the end of a round: see ``_clear``."""
+MANY_FILES: Final = 1_000
+"""So many stay until the end of a round: see ``_clear``."""
 REMEMBERED_S: Final = 60
 """So long does ext4 not use the inode of a removed file again."""
 
@@ -178,7 +178,7 @@ class Comparison:
 
 
 def _is_kept(work: Work) -> bool:
-    return work.bytes <= KEPT_BYTES
+    return work.files >= MANY_FILES
 
 
 def _rotated(tools: Sequence[Tool], shift: int) -> list[Tool]:

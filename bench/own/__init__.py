@@ -1,4 +1,8 @@
-"""Figures of hutch by itself: a module each, found by its ``measure``."""
+"""Figures of hutch by itself: a module each, found by its function.
+
+``measure_at(hall, place, small=…)`` measures a running facility, which all of them
+share; ``measure(place, small=…)`` starts what it needs.
+"""
 
 import importlib
 import pkgutil
@@ -7,10 +11,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from bench.facility import Facility
 from bench.figures import Figure
 
-Measure = Callable[..., list[Figure]]
-_FUNCTION: Final = "measure"
+_BY_ITSELF: Final = "measure"
+_AT: Final = "measure_at"
 
 
 def modules() -> dict[str, ModuleType]:
@@ -18,14 +23,29 @@ def modules() -> dict[str, ModuleType]:
     names = sorted(m.name for m in pkgutil.iter_modules(__path__))
     found = {name: importlib.import_module(f"{__name__}.{name}") for name in names}
     return {
-        name: module for name, module in found.items() if hasattr(module, _FUNCTION)
+        name: module
+        for name, module in found.items()
+        if hasattr(module, _BY_ITSELF) or hasattr(module, _AT)
     }
 
 
-def measure(module: ModuleType, place: Path, *, small: bool) -> list[Figure]:
-    """Have one module measure, in an empty directory."""
+def measure(
+    module: ModuleType, place: Path, hall: Callable[[], Facility], *, small: bool
+) -> list[Figure]:
+    """Have one module measure, in an empty directory.
+
+    Args:
+        module: One of ``modules``.
+        place: The directory; it is made here.
+        hall: Gives the facility that runs for all.
+        small: Only see that it works.
+    """
     place.mkdir(parents=True)
-    found: list[Figure] = getattr(module, _FUNCTION)(place, small=small)
+    found: list[Figure] = (
+        getattr(module, _AT)(hall(), place, small=small)
+        if hasattr(module, _AT)
+        else getattr(module, _BY_ITSELF)(place, small=small)
+    )
     return found
 
 

@@ -2,20 +2,20 @@
 
 from pathlib import Path
 
-from bench.facility import facility
+from bench.facility import Facility
 from bench.figures import Figure
 from bench.own import memory, unchanged
 
 
-def measure(place: Path, *, small: bool) -> list[Figure]:
+def measure_at(hall: Facility, place: Path, *, small: bool) -> list[Figure]:
     """Measure both against one installation.
 
     Args:
+        hall: The servers.
         place: An empty directory.
         small: Only see that it works.
     """
-    with facility(place) as hall:
-        return [
-            *memory.growth(hall, place / "memory", small=small),
-            *unchanged.again(hall, place / "unchanged", small=small),
-        ]
+    return [
+        *memory.growth(hall, place / "memory", small=small),
+        *unchanged.again(hall, place / "unchanged", small=small),
+    ]

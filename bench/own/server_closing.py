@@ -19,8 +19,9 @@ from uuid import UUID, uuid4
 from awscrt.checksums import crc64nvme
 from sqlmodel import select
 
+from bench.facility import USER
 from bench.figures import Figure
-from bench.own.server_place import USER, Ground, anonymous_bytes, ground
+from bench.own.server_place import Ground, anonymous_bytes, ground
 from hutch.contract.wire.accounts import Role
 from hutch.contract.wire.datasets import CloseIn, DatasetIn, State
 from hutch_api.adapters.s3.client import make_client
@@ -49,7 +50,7 @@ def measure(place: Path, *, small: bool) -> list[Figure]:
     """Close 100,000 files on SQLite and on PostgreSQL, and 300 large ones."""
     count = 500 if small else 100_000
     figures = []
-    for database in ("sqlite", "postgresql"):
+    for database in ("sqlite",) if small else ("sqlite", "postgresql"):
         below = place / database
         below.mkdir()
         with ground(below, database=database) as made:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import msgspec
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text
 from sqlmodel import Session
 
 from bench.figures import Figure
@@ -184,9 +184,8 @@ def _fill(engine: Engine, count: int) -> _People:
     for at in range(0, count, 5_000):
         ids = [uuid4() for _ in range(min(5_000, count - at))]
         with Session(engine) as session, session.begin():
-            insert_rows(
-                session,
-                Dataset,
+            session.execute(
+                insert(Dataset),
                 [_dataset(d, n, users, count) for n, d in enumerate(ids, at)],
             )
             shared = [

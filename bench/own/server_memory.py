@@ -7,41 +7,41 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from bench.facility import Facility
 from bench.figures import Figure
 from bench.own.server_metadata import push_and_clone
-from bench.own.server_place import Facility, anonymous_bytes, facility
+from bench.own.server_place import Api, anonymous_bytes
 
 _SIZE: Final = 1_024
 _EVERY_S: Final = 0.02
 _TARGET: Final = "the same at both numbers of files"
 
 
-def measure(place: Path, *, small: bool) -> list[Figure]:
+def measure_at(hall: Facility, place: Path, *, small: bool) -> list[Figure]:
     """Push, list, sign and close 5,000 files, then 20,000, by the same processes."""
+    del place
     counts = (200, 400) if small else (5_000, 20_000)
-    figures = []
-    with facility(place) as made:
-        # What the first request loads is no matter of how many files there are.
-        _work(made, counts[0] // 5, "warm")
-        for count in counts:
-            with _peaks(made) as peaks:
-                _work(made, count, f"files-{count}")
-            figures += [
-                Figure(
-                    name=f"RssAnon of the {who}, {count} files, highest",
-                    value=peak / 1024**2,
-                    unit="MiB",
-                    target=_TARGET,
-                    note=f"looked at every {_EVERY_S * 1e3:.0f} ms",
-                )
-                for who, peak in peaks.items()
-            ]
+    api, figures = Api.of(hall), []
+    # What the first request loads is no matter of how many files there are.
+    _work(hall, api, counts[0] // 5, "warm")
+    for count in counts:
+        with _peaks(hall) as peaks:
+            _work(hall, api, count, f"files-{count}")
+        figures += [
+            Figure(
+                name=f"RssAnon of the {who}, {count} files, highest",
+                value=peak / 1024**2,
+                unit="MiB",
+                target=_TARGET,
+                note=f"looked at every {_EVERY_S * 1e3:.0f} ms",
+            )
+            for who, peak in peaks.items()
+        ]
     return figures
 
 
-def _work(made: Facility, count: int, name: str) -> None:
-    api = made.api
-    push_and_clone(made, count=count, size=_SIZE, name=name)
+def _work(hall: Facility, api: Api, count: int, name: str) -> None:
+    push_and_clone(hall, api, count=count, size=_SIZE, name=name)
     [dataset] = api.call("GET", f"/v1/datasets?name={name}")["items"]
     operation = api.call("POST", f"/v1/datasets/{dataset['id']}/close", {})
     while operation["state"] == "running":
@@ -52,9 +52,9 @@ def _work(made: Facility, count: int, name: str) -> None:
 
 
 @contextmanager
-def _peaks(made: Facility) -> Iterator[dict[str, int]]:
+def _peaks(hall: Facility) -> Iterator[dict[str, int]]:
     """Watch both processes until the end of the block."""
-    pids = {"API": made.api.pid, "worker": made.worker}
+    pids = dict(zip(("API", "worker"), hall.watched.api, strict=True))
     peaks = dict.fromkeys(pids, 0)
     stop = threading.Event()
 

@@ -18,8 +18,10 @@ from urllib.parse import urlsplit
 
 from awscrt.checksums import crc64nvme
 
+from bench.facility import Facility
 from bench.figures import Figure
-from bench.own.server_place import Api, Facility, cpu_seconds, facility
+from bench.own.server_place import Api
+from bench.processes import cpu_seconds
 
 BATCH: Final = 1_000
 SIZE: Final = 200 * 1024
@@ -30,45 +32,47 @@ _SENDERS: Final = 6
 class Spent:
     """CPU seconds by step and process."""
 
-    pids: Mapping[str, int]
+    pids: Mapping[str, Sequence[int]]
     seconds: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
         """Count what the processes use until the end of the block."""
-        before = {who: cpu_seconds(pid) for who, pid in self.pids.items()}
+        before = {who: cpu_seconds(pids) for who, pids in self.pids.items()}
         yield
-        for who, pid in self.pids.items():
+        for who, pids in self.pids.items():
             at = (name, who)
-            used = cpu_seconds(pid) - before[who]
+            used = cpu_seconds(pids) - before[who]
             self.seconds[at] = self.seconds.get(at, 0) + used
 
 
-def measure(place: Path, *, small: bool) -> list[Figure]:
-    """Push and clone 5,000 files of 200 KiB on SQLite and on PostgreSQL."""
+def measure_at(hall: Facility, place: Path, *, small: bool) -> list[Figure]:
+    """Push and clone 5,000 files of 200 KiB."""
+    del place
     count, size = (300, 1_024) if small else (5_000, SIZE)
-    figures = []
-    for database in ("sqlite", "postgresql"):
-        below = place / database
-        below.mkdir()
-        with facility(below, database=database) as made:
-            spent = push_and_clone(made, count=count, size=size)
-        figures += [
-            Figure(
-                name=f"{step}, CPU of the {who} per file ({database})",
-                value=seconds / count * 1e6,
-                unit="µs",
-                note=f"{count} files of {size} bytes",
-            )
-            for (step, who), seconds in spent.seconds.items()
-        ]
-    return figures
+    spent = push_and_clone(hall, Api.of(hall), count=count, size=size)
+    return [
+        Figure(
+            name=f"{step}, CPU of the {who} per file",
+            value=seconds / count * 1e6,
+            unit="µs",
+            note=f"{count} files of {size} bytes",
+        )
+        for (step, who), seconds in spent.seconds.items()
+    ]
 
 
-def push_and_clone(made: Facility, *, count: int, size: int, name: str = "m") -> Spent:
+def push_and_clone(
+    hall: Facility, api: Api, *, count: int, size: int, name: str = "metadata"
+) -> Spent:
     """Push files and fetch their lists and URLs, step by step."""
-    api = made.api
-    spent = Spent({"API": api.pid, "store": made.ground.store.pid})
+    spent = Spent(
+        {
+            "API": [api.pid],
+            "store": hall.watched.store,
+            "database": hall.watched.database,
+        }
+    )
     dataset = api.dataset(name)
     push = api.call("POST", f"/v1/datasets/{dataset}/pushes")["id"]
     body = secrets.token_bytes(size)

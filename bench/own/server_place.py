@@ -1,33 +1,24 @@
-"""A facility on loopback for the figures of the server: MinIO, API, worker."""
+"""What the figures of the server are measured on: a site in this process, an API."""
 
 import http.client
 import json
-import os
 import secrets
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
+from bench.facility import USER, Facility
 from hutch_api.services.work import Site
 from hutch_api.settings import Settings
 from hutch_api.site import open_site
 from tests import servers
-from tests.facility.installation import answers, hutch_api, running, store_environ
-from tests.servers import DatabaseServer, StoreServer, free_port, wait_until
-
-_TICK = os.sysconf("SC_CLK_TCK")
-USER = "bench"
-
-
-def cpu_seconds(pid: int) -> float:
-    """Read how much CPU a process has used since its start."""
-    text = Path(f"/proc/{pid}/stat").read_text()
-    fields = text.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
+from tests.facility.installation import hutch_api, store_environ
+from tests.servers import DatabaseServer, StoreServer, free_port
 
 
 def anonymous_bytes(pid: int) -> int:
@@ -71,10 +62,15 @@ class Api:
             raise RuntimeError(f"{answer.status} {problem.get('detail')}")
         return msgspec.json.decode(read) if read else None
 
-    def log_in(self, password: str) -> None:
-        """Get a token."""
-        answer = self.call("POST", "/v1/login", {"user": USER, "password": password})
-        self.token = answer["token"]
+    @classmethod
+    def of(cls, hall: Facility) -> "Api":
+        """Log in to the API of a facility."""
+        port, pid = urlsplit(hall.url).port, hall.watched.api[0]
+        assert port is not None  # noqa: S101 -- it is on loopback, on a port of its own
+        api = cls(port, pid)
+        wanted = {"user": USER, "password": hall.password}
+        api.token = api.call("POST", "/v1/login", wanted)["token"]
+        return api
 
     def dataset(self, name: str) -> str:
         """Make a dataset; return its id."""
@@ -87,7 +83,7 @@ class Ground:
 
     Attributes:
         environ: The settings of its processes.
-        password: Of the user ``bench``.
+        password: Of the user.
     """
 
     environ: dict[str, str]
@@ -126,35 +122,6 @@ def ground(place: Path, *, database: str = "sqlite") -> Iterator[Ground]:
             if done.returncode != 0:
                 raise RuntimeError(f"{words}: {done.stdout}{done.stderr}")
         yield Ground(environ, store, password)
-
-
-@dataclass(frozen=True, slots=True)
-class Facility:
-    """What runs.
-
-    Attributes:
-        worker: Process id of the worker.
-    """
-
-    ground: Ground
-    api: Api
-    worker: int
-
-
-@contextmanager
-def facility(place: Path, *, database: str = "sqlite") -> Iterator[Facility]:
-    """Run API and worker on such ground until the end of the block."""
-    with ground(place, database=database) as made, ExitStack() as stack:
-        started = {
-            command: stack.enter_context(
-                running(command, made.environ, place / f"{command}.log")
-            )
-            for command in ("serve", "worker")
-        }
-        wait_until(lambda: answers(made.environ), seconds=90, what="the API")
-        api = Api(int(made.environ["HUTCH_PORT"]), started["serve"].pid)
-        api.log_in(made.password)
-        yield Facility(made, api, started["worker"].pid)
 
 
 @contextmanager

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench.facility import USER, Facility
 from bench.figures import Figure
 from hutch import connect, make_workdir
 from hutch.contract.wire.datasets import DatasetIn
 from hutch.watch.settling import REST_S, SETTLE_S
-from tests.e2e.stage import Server, up
 
 RATE: Final = 200e6
 SIZE: Final = 4 * 1024**2
@@ -50,23 +50,22 @@ class Written:
     closed: float
 
 
-def measure(place: Path, *, small: bool) -> list[Figure]:
+def measure_at(hall: Facility, place: Path, *, small: bool) -> list[Figure]:
     """Write for ten seconds, alone and watched in both ways."""
     count = int((1 if small else 10) * RATE / SIZE)
-    figures = []
-    with up(place / "server") as server:
-        alone = _write(_new(place / "alone"), count)
-        figures.append(_figure("writer alone", alone.rate / 1e6, "MB/s"))
-        for way, options in (("inotify", ()), ("polling", ("--poll",))):
-            figures += _watched(server, place, way, options, count)
+    alone = _write(_new(place / "alone"), count)
+    figures = [_figure("writer alone", alone.rate / 1e6, "MB/s")]
+    ways = (("inotify", ()), ("polling", ("--poll",)))
+    for way, options in ways[:1] if small else ways:
+        figures += _watched(hall, place, way, options, count)
     return figures
 
 
 def _watched(
-    server: Server, place: Path, way: str, options: tuple[str, ...], count: int
+    hall: Facility, place: Path, way: str, options: tuple[str, ...], count: int
 ) -> Iterator[Figure]:
     waits = REST_S if way == "inotify" else SETTLE_S
-    with _watching(server, place / way, options) as (root, process):
+    with _watching(hall, place / way, options) as (root, process):
         _wait_for(process, "began", 1)
         written = _write(root, count)
         _wait_for(process, "sent", count)
@@ -112,19 +111,18 @@ def _write(root: Path, count: int) -> Written:
 
 @contextmanager
 def _watching(
-    server: Server, root: Path, options: tuple[str, ...]
+    hall: Facility, root: Path, options: tuple[str, ...]
 ) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     """Start a watch of a new dataset."""
     name = root.name
-    server.add(name, "correct horse battery")
-    with connect(server.url) as client:
-        token = client.account.log_in(name, "correct horse battery").token
+    with connect(hall.url) as client:
+        token = client.account.log_in(USER, hall.password).token
         dataset = client.datasets.create(DatasetIn(name=name))
-    make_workdir(root, dataset=dataset.id, server=server.url)
+    make_workdir(root, dataset=dataset.id, server=hall.url)
     words = ("push", "--watch", "--json", *options, str(root))
     with subprocess.Popen(  # noqa: S603 - our own program, no shell
         [sys.executable, "-m", "hutch.cli", *words],
-        env=os.environ | {"HUTCH_URL": server.url, "HUTCH_TOKEN": token},
+        env=os.environ | {"HUTCH_URL": hall.url, "HUTCH_TOKEN": token},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -156,7 +156,7 @@ def values_of(row: IntentRow) -> dict[str, Any]:
 def insert_rows(
     session: Session, table: type[SQLModel], rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Insert rows by one statement; all name the same columns."""
+    """Insert rows by one statement; all name the same columns, none of them JSON."""
     if not rows:
         return
     into = insert(table_of(table))
@@ -227,7 +227,7 @@ def _given(
     types = {name: table_of(table).c[name].type for name in rows[0]}
     values = {name: [row[name] for row in rows] for name in types}
     first = next(iter(types))  # one array has to say how many rows there are
-    same = {n for n, items in values.items() if n != first and len(set(items)) == 1}
+    same = {n for n, items in values.items() if n != first and _are_same(items)}
     given = func.unnest(
         *(
             bindparam(None, values[name], type_=ARRAY(types[name]))
@@ -239,6 +239,10 @@ def _given(
         n: bindparam(None, values[n][0], type_=types[n]) for n in types if n in same
     }
     return {**given.render_derived(name="given").c, **single}
+
+
+def _are_same(items: Sequence[Any]) -> bool:
+    return all(item == items[0] for item in items)
 
 
 def _on_postgresql(session: Session) -> bool:

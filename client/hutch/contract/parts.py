@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-MIB: Final = 1024 * 1024
+KIB: Final = 1024
+MIB: Final = 1024 * KIB
 SMALL: Final = 16 * MIB
 """Largest file that travels in one PUT: MinIO holds a key's lock while it streams."""
 PART_SIZE: Final = 64 * MIB

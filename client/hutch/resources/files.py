@@ -1,6 +1,7 @@
 """Routes of files: what a dataset holds, and how bytes get there and back."""
 
 from collections.abc import Iterator
+from typing import Final
 from urllib.parse import quote
 from uuid import UUID, uuid4
 
@@ -24,6 +25,11 @@ from hutch.contract.wire.transfer import (
     UploadsIn,
     UploadsOut,
 )
+
+_FIRST_PAGE: Final = 100
+"""The first page of a list is small, so that its files begin to move soon."""
+_PAGE: Final = 1_000
+"""The most that a page may have."""
 
 
 class Files:
@@ -51,10 +57,11 @@ class Files:
     def pages(self, dataset: UUID) -> Iterator[FilePage]:
         """Walk all pages of a dataset's files; each tells its revision."""
         after: str | None = None
+        limit = _FIRST_PAGE
         while True:
-            page = self.page(dataset, after=after)
+            page = self.page(dataset, after=after, limit=limit)
             yield page
-            after = page.next
+            after, limit = page.next, _PAGE
             if after is None:
                 return
 

@@ -1,7 +1,8 @@
 """Files on their way into a working directory, before they have a name in it.
 
-Large ones are written past the page cache: making room there costs more than the disk
-does, and what was just fetched is rarely read at once.
+All but small ones are written past the page cache: making room there costs more than
+the disk does, above all on a virtual machine whose host has to find the memory, and what
+was just fetched is rarely read at once.
 """
 
 import errno
@@ -9,10 +10,10 @@ import os
 from contextlib import suppress
 from typing import Final
 
-from hutch.contract.parts import MIB
+from hutch.contract.parts import KIB
 from hutch.workdir.disk import begin_writing, reserve
 
-DIRECT_FROM: Final = MIB
+DIRECT_FROM: Final = 128 * KIB
 """Size of the smallest file that goes past the page cache; below it gains nothing."""
 ALIGNED: Final = 4096
 """Position, length and memory of such writes are multiples of this: no disk has larger
