@@ -17,7 +17,7 @@ B = TypeVar("B")
 AHEAD: Final = 3
 """Batches at once: one that is sent, and two that are prepared meanwhile."""
 MAX_FILES: Final = 1_000
-MAX_BYTES: Final = 1024**3
+MAX_BYTES: Final = 4 * 1024**3
 """A batch ends here at the latest, so that its files are finished now and then."""
 FIRST_FILES: Final = 50
 """The first batch is small, so that bytes move soon."""

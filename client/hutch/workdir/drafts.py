@@ -1,7 +1,7 @@
 """Files on their way into a working directory, before they have a name in it.
 
 All but small ones are written past the page cache: making room there costs more than
-the disk does, above all on a virtual machine whose host has to find the memory, and what
+the disk does, above all on a virtual machine whose host has to find the memory. What
 was just fetched is rarely read at once.
 """
 
