@@ -193,7 +193,7 @@ def joined(runs: Sequence[Run]) -> Run:
         date=last.date,
         machine=last.machine,
         rounds=max(r.rounds for r in runs),
-        database=last.database,
+        database=next((r.database for r in runs if r.database), ""),
         whole=False,
         works=tuple(works.values()),
         tools=tuple(tools.values()),
