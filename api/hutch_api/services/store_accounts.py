@@ -22,7 +22,7 @@ from hutch_api.ports.accounts import Access
 from hutch_api.ports.objects import Credentials
 from hutch_api.services.pushes import find_push
 from hutch_api.services.work import Site, Work
-from hutch_api.store.tables import Account, AccountState, Instance, Push
+from hutch_api.store.tables import Account, AccountState, Instance
 
 LIFE: Final = timedelta(hours=24)
 """After this the store ends an account by itself, should hutch never come back."""
@@ -35,31 +35,26 @@ COLLECT_EVERY: Final = timedelta(minutes=10)
 _USABLE: Final = (AccountState.CREATING, AccountState.LIVE)
 
 
-def ready_account(site: Site, work: Work, push: UUID) -> Credentials | None:
-    """Give the credentials that sign the writes of a push, if they are just there.
-
-    To be called before the right to write is looked at: whoever takes that away later
-    ends this account, and one that is made after that is not seen here.
+def ready_account(site: Site, work: Work, dataset: UUID) -> Credentials | None:
+    """Give the credentials that sign the writes of a dataset, if they are just there.
 
     Args:
         site: The site.
-        work: A transaction, which needs no lock.
-        push: Which one.
+        work: The transaction; it holds the lock of the dataset, and has looked at the
+            right to write: whoever takes that away later ends this account.
+        dataset: Which one.
 
     Returns:
         None if an account has to be made, or its use to be noted.
     """
-    account = work.session.exec(
-        select(Account)
-        .join(Push, col(Push.dataset_id) == col(Account.dataset_id))
-        .where(
-            Push.id == push,
-            Account.state == AccountState.LIVE,
-            col(Account.expires_at) >= work.now + URL_LIFE,
-            col(Account.used_at) > work.now - USED_EVERY,
-        )
-    ).first()
-    return None if account is None else _credentials(site, account)
+    account = _current(work, dataset)
+    is_ready = (
+        account is not None
+        and account.state is AccountState.LIVE
+        and account.expires_at >= work.now + URL_LIFE
+        and account.used_at > work.now - USED_EVERY
+    )
+    return _credentials(site, account) if account and is_ready else None
 
 
 def usable_account(site: Site, actor: Actor, push: UUID) -> Credentials:

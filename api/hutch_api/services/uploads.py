@@ -28,7 +28,7 @@ from hutch_api.services.parallel import in_parallel
 from hutch_api.services.pushes import find_push
 from hutch_api.services.remains import end_upload_now, free_above
 from hutch_api.services.store_accounts import ready_account, usable_account
-from hutch_api.services.work import Site
+from hutch_api.services.work import Site, Work
 from hutch_api.store.indexes import IS_LIVE
 from hutch_api.store.rows import (
     INTENTS,
@@ -95,10 +95,10 @@ def sign_parts(
     site: Site, actor: Actor, push: UUID, wanted: wire.PartsIn
 ) -> wire.PartsOut:
     """Sign UploadPart requests; each admits exactly the bytes that it names."""
-    with site.look() as work:
-        account = ready_account(site, work, push)
-        _, dataset = find_push(work, actor, push)
+    with site.begin() as work:
+        _, dataset = find_push(work, actor, push, lock=True)
         require_open(dataset.state, name=dataset.name)
+        account = ready_account(site, work, dataset.id)
         ids = {p.intent for p in wanted.parts}
         rows = read_intents(
             work.session,
@@ -106,20 +106,18 @@ def sign_parts(
                 col(Intent.push_id) == push, among(work.session, col(Intent.id), ids)
             ),
         )
+        _touch(work, [r.id for r in rows if work.now - r.touched_at > TOUCHED_EVERY])
     if account is None:
         account = usable_account(site, actor, push)
-    _touch(site, [r.id for r in rows if site.clock() - r.touched_at > TOUCHED_EVERY])
     intents = {row.id: row for row in rows}
     return wire.PartsOut(
         parts=tuple(_sign_part(site, intents, p, account) for p in wanted.parts)
     )
 
 
-def _touch(site: Site, intents: Sequence[UUID]) -> None:
+def _touch(work: Work, intents: Sequence[UUID]) -> None:
     """Note that these uploads are under way."""
-    if not intents:
-        return
-    with site.begin() as work:
+    if intents:
         named = among(work.session, col(Intent.id), intents)
         work.session.exec(update(Intent).where(named).values(touched_at=work.now))
 
