@@ -17,7 +17,8 @@ from hutch_api.services.work import Work
 from hutch_api.store.tables import Dataset, Push
 
 USED_EVERY: Final = timedelta(minutes=1)
-"""A push's last use is noted at most this often: each note is a write."""
+"""A last use, of a push or of its account, is noted at most this often: each note is a
+write."""
 
 
 def start_push(work: Work, actor: Actor, dataset: UUID) -> PushOut:

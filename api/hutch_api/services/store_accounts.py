@@ -20,7 +20,7 @@ from hutch_api.domain.layout import prefix_of
 from hutch_api.domain.lifecycle import require_open
 from hutch_api.ports.accounts import Access
 from hutch_api.ports.objects import Credentials
-from hutch_api.services.pushes import find_push
+from hutch_api.services.pushes import USED_EVERY, find_push
 from hutch_api.services.work import Site, Work
 from hutch_api.store.tables import Account, AccountState, Instance
 
@@ -28,8 +28,6 @@ LIFE: Final = timedelta(hours=24)
 """After this the store ends an account by itself, should hutch never come back."""
 URL_LIFE: Final = timedelta(hours=1)
 IDLE: Final = timedelta(minutes=15)
-USED_EVERY: Final = timedelta(minutes=1)
-"""An account's last use is noted at most this often, where nothing else is written."""
 CREATION_TIMEOUT: Final = timedelta(minutes=1)
 COLLECT_EVERY: Final = timedelta(minutes=10)
 _USABLE: Final = (AccountState.CREATING, AccountState.LIVE)
@@ -48,13 +46,10 @@ def ready_account(site: Site, work: Work, dataset: UUID) -> Credentials | None:
         None if an account has to be made, or its use to be noted.
     """
     account = _current(work, dataset)
-    is_ready = (
-        account is not None
-        and account.state is AccountState.LIVE
-        and account.expires_at >= work.now + URL_LIFE
-        and account.used_at > work.now - USED_EVERY
-    )
-    return _credentials(site, account) if account and is_ready else None
+    if account is None or not _is_live(account, work):
+        return None
+    is_noted = account.used_at > work.now - USED_EVERY
+    return _credentials(site, account) if is_noted else None
 
 
 def usable_account(site: Site, actor: Actor, push: UUID) -> Credentials:
@@ -73,10 +68,10 @@ def usable_account(site: Site, actor: Actor, push: UUID) -> Credentials:
     with site.begin() as work:
         dataset = _open_dataset(work, actor, push)
         account = _current(work, dataset)
-        if account is not None and account.expires_at < work.now + URL_LIFE:
+        if account is not None and _is_ending(account, work):
             _move(work, account.generation, set(_USABLE), AccountState.DELETING)
             account = None
-        if account is not None and account.state is AccountState.LIVE:
+        if account is not None and _is_live(account, work):
             account.used_at = work.now
             return _credentials(site, account)
         if account is not None:
@@ -228,6 +223,15 @@ def _open_dataset(work: Work, actor: Actor, push: UUID) -> UUID:
     _, row = find_push(work, actor, push, lock=True)
     require_open(row.state, name=row.name)
     return row.id
+
+
+def _is_ending(account: Account, work: Work) -> bool:
+    """Tell whether the store may end an account before what it signs now."""
+    return account.expires_at < work.now + URL_LIFE
+
+
+def _is_live(account: Account, work: Work) -> bool:
+    return account.state is AccountState.LIVE and not _is_ending(account, work)
 
 
 def _current(work: Work, dataset: UUID) -> Account | None:
