@@ -128,7 +128,7 @@ def facility(place: Path, name: StoreName = "default") -> Iterator[Facility]:
             "HUTCH_PORT": str(servers.free_port()),
         }
         password = secrets.token_hex(16)
-        _set_up(environ, store, password)
+        set_up(environ, store, password)
         api = [
             stack.enter_context(running(command, environ, home / f"{command}.log")).pid
             for command in ("serve", "worker")
@@ -169,7 +169,12 @@ def _database(home: Path) -> Iterator[tuple[str, str, list[int]]]:
         yield "PostgreSQL", server.url(name), [server.pid]
 
 
-def _set_up(environ: Mapping[str, str], store: StoreServer, password: str) -> None:
+def set_up(environ: Mapping[str, str], store: StoreServer, password: str) -> None:
+    """Make tables, buckets and the user.
+
+    Raises:
+        SetUpError: A command was refused.
+    """
     root = {
         "HUTCH_S3_ROOT_KEY_ID": store.root.key_id,
         "HUTCH_S3_ROOT_SECRET": store.root.secret,

@@ -12,12 +12,12 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bench.facility import USER, Facility
+from bench.facility import USER, Facility, set_up
 from hutch_api.services.work import Site
 from hutch_api.settings import Settings
 from hutch_api.site import open_site
 from tests import servers
-from tests.facility.installation import hutch_api, store_environ
+from tests.facility.installation import store_environ
 from tests.servers import DatabaseServer, StoreServer, free_port
 
 
@@ -83,12 +83,10 @@ class Ground:
 
     Attributes:
         environ: The settings of its processes.
-        password: Of the user.
     """
 
     environ: dict[str, str]
     store: StoreServer
-    password: str = field(repr=False)
 
     def site(self) -> Site:
         """Open the site in this process."""
@@ -108,20 +106,8 @@ def ground(place: Path, *, database: str = "sqlite") -> Iterator[Ground]:
             "HUTCH_DATABASE_URL": url,
             "HUTCH_PORT": str(free_port()),
         }
-        root = {
-            "HUTCH_S3_ROOT_KEY_ID": store.root.key_id,
-            "HUTCH_S3_ROOT_SECRET": store.root.secret,
-        }
-        password = secrets.token_hex(16)
-        for words, typed, more in (
-            (("migrate",), "", {}),
-            (("store", "init"), "", root),
-            (("user", "add", USER, "--password-stdin"), f"{password}\n", {}),
-        ):
-            done = hutch_api(*words, environ=environ | more, typed=typed)
-            if done.returncode != 0:
-                raise RuntimeError(f"{words}: {done.stdout}{done.stderr}")
-        yield Ground(environ, store, password)
+        set_up(environ, store, secrets.token_hex(16))
+        yield Ground(environ, store)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from bench import processes
 from bench.facility import USER, Facility
 from bench.figures import Figure
 from hutch import connect, make_workdir
@@ -70,7 +71,8 @@ def _watched(
         written = _write(root, count)
         _wait_for(process, "sent", count)
         lag_s = time.monotonic() - written.closed
-        cpu_s, rss = _used(process.pid)
+        cpu_s = processes.cpu_seconds([process.pid])
+        rss = processes.memory([process.pid]).anonymous
     yield _figure(f"writer, watched by {way}", written.rate / 1e6, "MB/s")
     yield _figure(
         f"last file, closed to acknowledged, {way}",
@@ -145,13 +147,3 @@ def _wait_for(process: subprocess.Popen[str], event: str, count: int) -> None:
         if seen >= count:
             return
     raise RuntimeError(f"the watch ended after {seen} of {count}")
-
-
-def _used(pid: int) -> tuple[float, int]:
-    """Read the CPU seconds and the bytes of memory of a process."""
-    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = int(stat[11]) + int(stat[12])
-    status = Path(f"/proc/{pid}/status").read_text()
-    anonymous = next(row for row in status.splitlines() if row.startswith("RssAnon"))
-    cpu_s = ticks / os.sysconf("SC_CLK_TCK")
-    return cpu_s, int(anonymous.split()[1]) * 1024
