@@ -22,7 +22,8 @@ from hutch.transfer.downloads import Arrival, Fetcher, Incoming, Placement
 from hutch.workdir.directory import make_workdir
 from hutch.workdir.drafts import Draft
 from hutch.workdir.journal import Journal, open_journal
-from hutch.workdir.tree import Tree
+from hutch.workdir.tree import Placing, Tree
+from hutch.workdir.walk import Stamp
 from tests.client.hostile import Asked, Said, saying
 from tests.client.live import read
 from tests.servers import wait_until
@@ -69,13 +70,17 @@ class Work:
     root: Path
     store: Store
     fetcher: Fetcher
+    tree: Tree
     placement: Placement
     journal: Journal
     counts: list[int]
 
     def fetch(self, *paths: str) -> dict[str, Arrival]:
-        items = [Incoming(parse(p), self.file(p)) for p in paths]
+        items = [self.incoming(p) for p in paths]
         return {a.item.path: a for a in self.placement.drive(items)}
+
+    def incoming(self, path: str) -> Incoming:
+        return Incoming(parse(path), self.file(path))
 
     def noted(self) -> list[str]:
         return [entry.path for entry in self.journal.entries()]
@@ -127,7 +132,13 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Work]:
 
         monkeypatch.setattr(Fetcher, "sign", sign)
         yield Work(
-            root, store, fetcher, Placement(fetcher, tree, journal), journal, counts
+            root,
+            store,
+            fetcher,
+            tree,
+            Placement(fetcher, tree, journal),
+            journal,
+            counts,
         )
         fetcher.close()
 
@@ -240,8 +251,9 @@ def test_nothing_is_noted_before_it_has_its_name(
 def test_no_more_files_are_open_than_a_process_may_have(
     work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begin, end = Tree.draft, Draft.close
-    now, most = set[Draft](), list[int]()
+    begin, end, place = Tree.draft, Draft.close, Tree.place
+    look = Placement._require_going_on
+    now, most, looks = set[Draft](), list[int](), list[None]()
 
     def begun(tree: Tree, size: int) -> Draft:
         draft = begin(tree, size)
@@ -253,14 +265,26 @@ def test_no_more_files_are_open_than_a_process_may_have(
         end(draft)
         now.discard(draft)
 
+    def looked(placement: Placement) -> None:
+        looks.append(None)
+        look(placement)
+
+    def placed(tree: Tree, items: list[Placing]) -> list[Stamp | HutchError]:
+        wait_until(lambda: len(most) == 50 or len(looks) > 200, what="the threads")
+        return place(tree, items)
+
     monkeypatch.setattr(Tree, "draft", begun)
+    monkeypatch.setattr(Tree, "place", placed)
     monkeypatch.setattr(Draft, "close", ended)
+    monkeypatch.setattr(Placement, "_require_going_on", looked)
     monkeypatch.setattr(downloads, "GROUP", 16)
     monkeypatch.setattr(downloads, "OPEN_FILES", 12)
     monkeypatch.setattr(downloads, "WAITING", 1)
-    work.fetch(*(f"small/{n}" for n in range(50)))
+    monkeypatch.setattr(downloads, "LOOK_S", 0.001)
+    placement = Placement(work.fetcher, work.tree, work.journal)
+    placement.drive([work.incoming(f"small/{n}") for n in range(50)])
     assert len(most) == 50
-    assert max(most) <= 15  # three in four threads, and three that wait
+    assert max(most) == 15  # three in four threads, and three that wait
     assert now == set()
 
 
