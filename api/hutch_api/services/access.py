@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, case, exists, literal, or_, union_all
+from sqlalchemy import ColumnElement, and_, case, literal, or_, union_all
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -166,12 +166,20 @@ def _reached(work: Work, actor: Actor, dataset: UUID) -> tuple[Dataset, Right | 
 
 
 def _shared(actor: Actor, right: Right) -> ColumnElement[bool]:
-    groups = _groups(actor)
-    return exists().where(
-        col(Share.dataset_id) == col(Dataset.id),
-        col(Share.right).in_(_ORDER[_ORDER.index(right) :]),
-        or_(col(Share.user_id) == actor.user, col(Share.group_id).in_(groups)),
+    # Not EXISTS: PostgreSQL would first gather all that is shared with the groups.
+    found = (
+        select(Share.id)
+        .where(
+            col(Share.dataset_id) == col(Dataset.id),
+            col(Share.right).in_(_ORDER[_ORDER.index(right) :]),
+            or_(
+                col(Share.user_id) == actor.user,
+                col(Share.group_id).in_(_groups(actor)),
+            ),
+        )
+        .limit(1)
     )
+    return found.correlate(Dataset).scalar_subquery().is_not(None)
 
 
 def _groups(actor: Actor) -> SelectOfScalar[UUID]:
