@@ -3,50 +3,16 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from hutch.cli import text
 from hutch.cli.screen import Screen
+from hutch.cli.tally import Tally
 from hutch.contract.wire.datasets import OperationOut, OperationState
-from hutch.progress import Event, Moved, Planned, Settled, Tell, ignore
+from hutch.progress import Event, Tell, ignore
 
 PAUSE_S: Final = 10.0
 """Between two plain lines: a log of a night's push stays readable."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """Sums of what a transfer has told so far."""
-
-    files: int = 0
-    bytes: int = 0
-    files_done: int = 0
-    bytes_done: int = 0
-    failed: int = 0
-
-    def add(self, event: Event) -> None:
-        """Count an event."""
-        match event:
-            case Planned(files=files, bytes=size):
-                self.files += files
-                self.bytes += size
-            case Moved(bytes=size):
-                self.bytes_done += size
-            case Settled(error=error):
-                self.files_done += 1
-                self.failed += error is not None
 
 
 @contextmanager
@@ -60,8 +26,10 @@ def listening(screen: Screen, title: str) -> Iterator[Tell]:
     if screen.json or screen.quiet:
         yield ignore
     elif screen.is_terminal:
-        with _bar() as bar:
-            yield Bar(bar, title)
+        from hutch.cli.bars import transfer_bar  # noqa: PLC0415 - starts slower
+
+        with transfer_bar(title) as tell:
+            yield tell
     else:
         yield Lines(screen, title)
 
@@ -96,27 +64,6 @@ class Lines:
         )
 
 
-class Bar:
-    """Tells by a bar on the terminal."""
-
-    def __init__(self, bar: Progress, title: str) -> None:
-        self._bar = bar
-        self._tally = Tally()
-        self._task: TaskID = bar.add_task(title, total=None, files="")
-
-    def __call__(self, event: Event) -> None:
-        """Count the event and move the bar."""
-        tally = self._tally
-        tally.add(event)
-        failed = f", {tally.failed:,} failed" if tally.failed else ""
-        self._bar.update(
-            self._task,
-            completed=tally.bytes_done,
-            total=tally.bytes or None,
-            files=f"{tally.files_done:,}/{tally.files:,} files{failed}",
-        )
-
-
 @contextmanager
 def watching(screen: Screen, title: str) -> Iterator[Callable[[OperationOut], None]]:
     """Give a listener for work that the server does, such as a long close."""
@@ -133,20 +80,15 @@ def watching(screen: Screen, title: str) -> Iterator[Callable[[OperationOut], No
     if screen.json or screen.quiet or not screen.is_terminal:
         yield tell
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[files]}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=None, files="")
+    from hutch.cli.bars import operation_bar  # noqa: PLC0415 - starts slower
 
-        def show(seen: OperationOut) -> None:
+    with operation_bar(title) as show:
+
+        def both(seen: OperationOut) -> None:
             tell(seen)
-            files = f"{seen.done:,}/{seen.total:,}"
-            bar.update(task, completed=seen.done, total=seen.total or None, files=files)
+            show(seen)
 
-        yield show
+        yield both
 
 
 def span(seconds: float) -> str:
@@ -156,17 +98,3 @@ def span(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min" if minutes else f"{rest} s"
-
-
-def _bar() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        DownloadColumn(binary_units=True),
-        TransferSpeedColumn(),
-        TextColumn("{task.fields[files]}"),
-        TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),
-        transient=True,
-        refresh_per_second=5,
-    )
