@@ -166,20 +166,14 @@ def _reached(work: Work, actor: Actor, dataset: UUID) -> tuple[Dataset, Right | 
 
 
 def _shared(actor: Actor, right: Right) -> ColumnElement[bool]:
-    # Not EXISTS: PostgreSQL would first gather all that is shared with the groups.
-    found = (
-        select(Share.id)
-        .where(
-            col(Share.dataset_id) == col(Dataset.id),
-            col(Share.right).in_(_ORDER[_ORDER.index(right) :]),
-            or_(
-                col(Share.user_id) == actor.user,
-                col(Share.group_id).in_(_groups(actor)),
-            ),
-        )
-        .limit(1)
+    groups = _groups(actor)
+    found = select(Share.id).where(
+        col(Share.dataset_id) == col(Dataset.id),
+        col(Share.right).in_(_ORDER[_ORDER.index(right) :]),
+        or_(col(Share.user_id) == actor.user, col(Share.group_id).in_(groups)),
     )
-    return found.correlate(Dataset).scalar_subquery().is_not(None)
+    # Not EXISTS: PostgreSQL would first gather all that is shared with the groups.
+    return found.limit(1).correlate(Dataset).scalar_subquery().is_not(None)
 
 
 def _groups(actor: Actor) -> SelectOfScalar[UUID]:
