@@ -68,6 +68,11 @@ def memory(pids: Iterable[int]) -> Memory:
     return Memory(max(resident, highest), anonymous)
 
 
+def anonymous_bytes(pid: int) -> int:
+    """Tell how much memory of its own one process holds now, without descendants."""
+    return _memory_of(pid)["RssAnon:"]
+
+
 def _memory_of(pid: int) -> dict[str, int]:
     found = {"VmRSS:": 0, "VmHWM:": 0, "RssAnon:": 0}
     for line in _read(f"/proc/{pid}/status").splitlines():

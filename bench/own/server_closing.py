@@ -6,6 +6,7 @@ leaves them, and their rows in bulk: a push of 100,000 files is measured elsewhe
 
 import base64
 import http.client
+import os
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +22,8 @@ from sqlmodel import select
 
 from bench.facility import USER
 from bench.figures import Figure
-from bench.own.server_place import Ground, anonymous_bytes, ground
+from bench.own.server_place import Ground, ground
+from bench.processes import anonymous_bytes
 from hutch.contract.wire.accounts import Role
 from hutch.contract.wire.datasets import CloseIn, DatasetIn, State
 from hutch_api.adapters.s3.client import make_client
@@ -119,7 +121,7 @@ def _close_multipart(made: Ground, count: int) -> list[Figure]:
 
 def anonymous_bytes_here() -> int:
     """Read how much memory of its own this process holds."""
-    return anonymous_bytes(int(Path("/proc/self").resolve().name))
+    return anonymous_bytes(os.getpid())
 
 
 def _timed(call: Callable[[], object]) -> float:

@@ -10,7 +10,8 @@ from typing import Final
 from bench.facility import Facility
 from bench.figures import Figure
 from bench.own.server_metadata import push_and_clone
-from bench.own.server_place import Api, anonymous_bytes
+from bench.own.server_place import Api
+from bench.processes import anonymous_bytes
 
 _SIZE: Final = 1_024
 _EVERY_S: Final = 0.02

@@ -21,14 +21,6 @@ from tests.facility.installation import store_environ
 from tests.servers import DatabaseServer, StoreServer, free_port
 
 
-def anonymous_bytes(pid: int) -> int:
-    """Read how much memory of its own a process holds now."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    raise OSError("this kernel does not tell RssAnon")
-
-
 @dataclass(slots=True)
 class Api:
     """A running API, and a token for it.
@@ -116,7 +108,7 @@ def database_url(place: Path, kind: str) -> Iterator[str]:
     if kind == "sqlite":
         yield f"sqlite:///{place / 'hutch.sqlite'}"
         return
-    with servers.postgresql() as server:
+    with servers.postgresql(durable=True) as server:
         yield _database(server)
 
 

@@ -79,6 +79,8 @@ def ignore(_event: Event) -> None:
 
 def one_by_one(tell: Tell) -> Tell:
     """Make a listener that threads may call without waiting for their turn."""
+    if tell is ignore:
+        return ignore
     lock = threading.Lock()
 
     def locked_tell(event: Event) -> None:

@@ -7,7 +7,14 @@ from pathlib import Path
 from typing import Final
 
 from hutch.client import Client
-from hutch.contract.paths import WORKDIR, PathError, ancestors, fold, parse
+from hutch.contract.paths import (
+    WORKDIR,
+    PathError,
+    RelativePath,
+    ancestors,
+    fold,
+    parse,
+)
 from hutch.contract.problems import FileChangedError, HutchError
 from hutch.contract.wire.datasets import DatasetOut
 from hutch.contract.wire.transfer import FileOut
@@ -263,7 +270,8 @@ class _Pull:
 
     def _decide(self, file: FileOut, sight: Sight) -> Incoming | None:
         """Choose what to do with a file; None means that there is nothing to fetch."""
-        path, entry, mine = parse(file.path), sight.entry, sight.found
+        path = RelativePath(file.path)  # it was checked when it was listed
+        entry, mine = sight.entry, sight.found
         if entry is not None and entry.version == file.version:
             if mine is not None:
                 self.unchanged += 1

@@ -67,7 +67,7 @@ def fetch(
         except CutError as e:
             why = e.detail
         else:
-            why = address.answered(answer)
+            why = "" if here == end else address.answered(answer)
         finally:
             if told > here:
                 tell(here - told)

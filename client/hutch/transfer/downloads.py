@@ -25,7 +25,7 @@ from hutch.transfer.coming import Coming, Incoming
 from hutch.transfer.crew import Crew
 from hutch.transfer.download import fetch
 from hutch.transfer.failures import RouteError
-from hutch.transfer.pipeline import batches
+from hutch.transfer.pipeline import GROUP, batches
 from hutch.transfer.upload import Progress
 from hutch.workdir.journal import Entry, Journal
 from hutch.workdir.tree import Tree, unwritable
@@ -41,11 +41,9 @@ __all__ = [
     "start",
 ]
 
-GROUP: Final = 8
-"""Files, or parts of them, that a thread fetches as one piece of work: handing over
-each of them would cost as much as it does."""
 GROUP_BYTES: Final = 64 * MIB
-"""Bytes of such a piece: a part of a large file, or a few that are not small."""
+"""Bytes that a thread fetches as one piece of work: a part of a large file, or a few
+that are not small."""
 OPEN_FILES: Final = 192
 """Files of all pieces under way, far from the 1,024 descriptors of a process."""
 WAITING: Final = 8

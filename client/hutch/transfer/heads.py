@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from hutch.transfer.failures import CutError, RouteError
@@ -19,16 +20,12 @@ _HEAD: Final = re.compile(
 )
 _LENGTH: Final = re.compile(rb"[0-9]{1,19}")
 _RANGE: Final = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/(?:[0-9]{1,19}|\*)")
-_WANTED: Final = frozenset(
-    {
-        b"connection",
-        b"content-length",
-        b"content-range",
-        b"date",
-        b"etag",
-        b"transfer-encoding",
-    }
+_WANTED: Final = re.compile(
+    rb"^(connection|content-length|content-range|date|etag|transfer-encoding):"
+    rb"[ \t]*([^\r\n]*?)[ \t]*\r$",
+    re.IGNORECASE | re.MULTILINE,
 )
+"""The fields that are read, among lines of which it is known that they are fields."""
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -67,15 +64,15 @@ def compose(method: str, target: str, fields: Iterable[tuple[str, str]]) -> byte
         RouteError: If anything would end its line early or begin another one.
     """
     lines = [f"{method} {target} HTTP/1.1"]
+    names = [method]
     for name, value in fields:
-        if not _NAME.fullmatch(name):
-            raise _unusable()
+        names.append(name)
         lines.append(f"{name}: {value}")
-    if not _NAME.fullmatch(method) or " " in target:
+    text = "".join(lines)
+    if not (text.isascii() and text.isprintable() and " " not in target):
         raise _unusable()
-    for line in lines:
-        if not (line.isascii() and line.isprintable()):
-            raise _unusable()
+    if not all(map(_is_token, names)):
+        raise _unusable()
     return "\r\n".join([*lines, "\r\n"]).encode()
 
 
@@ -89,11 +86,8 @@ def parse(data: bytes) -> Head:
     if match is None:
         raise garbled()
     fields: dict[bytes, list[bytes]] = {}
-    for line in match[3].split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        known = name.lower()
-        if known in _WANTED:
-            fields.setdefault(known, []).append(value.strip(b" \t"))
+    for name, value in _WANTED.findall(match[3]):
+        fields.setdefault(name.lower(), []).append(value)
     status = int(match[2])
     length, is_chunked = _framing(status, fields)
     options = b",".join(fields.get(b"connection", ())).lower().replace(b" ", b"")
@@ -114,6 +108,11 @@ def parse(data: bytes) -> Head:
 def garbled() -> CutError:
     """Make the error of an answer that is no HTTP."""
     return CutError("The object store's answer could not be understood.")
+
+
+@lru_cache(maxsize=64)
+def _is_token(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
 
 
 def _framing(status: int, fields: dict[bytes, list[bytes]]) -> tuple[int | None, bool]:

@@ -19,6 +19,9 @@ AHEAD: Final = 3
 MAX_FILES: Final = 1_000
 MAX_BYTES: Final = 4 * 1024**3
 """A batch ends here at the latest, so that its files are finished now and then."""
+GROUP: Final = 8
+"""Files, or parts of them, that a thread takes as one piece of work: handing over each
+of them would cost as much as it does."""
 FIRST_FILES: Final = 50
 """The first batch is small, so that bytes move soon."""
 _GROWTH: Final = 4

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from dataclasses import dataclass
-from typing import Final
+from itertools import chain
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from hutch.contract.parts import SMALL, Part
@@ -28,6 +29,7 @@ from hutch.errors import LocalFileError, ServerAnswerError
 from hutch.transfer.checksums import Sums
 from hutch.transfer.engine import Engine, Outcome, Outgoing, only_of_file
 from hutch.transfer.multipart import Multipart, Parts
+from hutch.transfer.pipeline import GROUP, batches
 from hutch.transfer.source import hash_whole
 from hutch.transfer.upload import Target, send
 from hutch.workdir.journal import Entry, Upload
@@ -37,6 +39,14 @@ FINISH_AT: Final = 500
 """Files that are finished together, unless the batch ends before."""
 FINISH_PARTS: Final = 20_000
 """Parts that are finished together: about 2 MiB of a request that may have 8."""
+
+
+class _Ready(NamedTuple):
+    """A file that the server awaits."""
+
+    item: Outgoing
+    answer: UploadOut
+    intent: UUID
 
 
 @dataclass(slots=True)
@@ -67,6 +77,7 @@ class _Batch:
         self._engine = engine
         self._outcomes: list[Outcome] = []
         self._sent: list[_Sent] = []
+        self._sent_parts = 0
         self._sums: dict[str, Sums] = {}
 
     def drive(self, batch: Sequence[Outgoing]) -> list[Outcome]:
@@ -118,31 +129,42 @@ class _Batch:
         Returns:
             The files that can go on.
         """
-        engine = self._engine
-        futures = {
-            item.found.path: engine.hashers.submit(
-                hash_whole, engine.root, item.found, stopped=engine.carrier.stopped
-            )
+        small = (
+            item
             for item in items
             if item.found.stamp.size <= SMALL and item.found.path not in self._sums
-        }
-        wait(futures.values())  # to be woken for each would cost as much as to hash it
-        good = []
-        for item in items:
-            future = futures.get(item.found.path)
-            try:
-                if future is not None:
-                    self._sums[item.found.path] = future.result()
-            except HutchError as e:
-                self._fail(item, e)
+        )
+        futures = [
+            self._engine.hashers.submit(self._hash, group)
+            for group in batches(small, _size, most_files=GROUP, most_bytes=SMALL)
+        ]
+        wait(futures)  # to be woken for each would cost as much as to hash it
+        failed = set()
+        for item, sums in chain.from_iterable(future.result() for future in futures):
+            if isinstance(sums, HutchError):
+                failed.add(item.found.path)
+                self._fail(item, sums)
             else:
-                good.append(item)
-        return good
+                self._sums[item.found.path] = sums
+        return [item for item in items if item.found.path not in failed]
+
+    def _hash(
+        self, items: Sequence[Outgoing]
+    ) -> list[tuple[Outgoing, Sums | HutchError]]:
+        """Hash a few files, one after the other; gives what went wrong with each."""
+        root, stopped = self._engine.root, self._engine.carrier.stopped
+        hashed: list[tuple[Outgoing, Sums | HutchError]] = []
+        for item in items:
+            try:
+                hashed.append((item, hash_whole(root, item.found, stopped=stopped)))
+            except HutchError as e:
+                hashed.append((item, e))
+        return hashed
 
     def _send(self, items: Sequence[Outgoing]) -> None:
         engine = self._engine
         push, answers = engine.session.announce([self._announced(i) for i in items])
-        ready: list[tuple[Outgoing, UploadOut, UUID]] = []
+        ready: list[_Ready] = []
         for item, answer in zip(items, answers, strict=True):
             if answer.problem is not None:
                 self._refused(item, from_problem(answer.problem))
@@ -151,22 +173,23 @@ class _Batch:
                     f"The server did not say how to send {item.found.path!r}."
                 )
             else:
-                ready.append((item, answer, answer.intent))
-        engine.journal.note_uploads(_upload(i, push, intent) for i, _, intent in ready)
+                ready.append(_Ready(item, answer, answer.intent))
+        engine.journal.note_uploads(_upload(r.item, push, r.intent) for r in ready)
         reached(Step.UPLOADS_NOTED)
-        singles = {
-            engine.senders.submit(self._single, item, answer): (item, intent)
-            for item, answer, intent in ready
-            if answer.verb is Verb.SINGLE
-        }
+        singles = (r for r in ready if r.answer.verb is Verb.SINGLE)
+        sending = [
+            engine.senders.submit(self._send_singles, group)
+            for group in batches(
+                singles, lambda r: _size(r.item), most_files=GROUP, most_bytes=SMALL
+            )
+        ]
         parts = Parts(engine, push)
-        for item, answer, intent in ready:
-            if answer.verb is Verb.MULTIPART:
-                multi = Multipart.of(
-                    item.found, answer, intent, sums=self._sums.get(item.found.path)
-                )
-                parts.add(multi, item)
-        self._gather(singles, push)
+        for one in ready:
+            if one.answer.verb is Verb.MULTIPART:
+                sums = self._sums.get(one.item.found.path)
+                multi = Multipart.of(one.item.found, one.answer, one.intent, sums=sums)
+                parts.add(multi, one.item)
+        self._gather(sending, push)
         for multi, item in parts.send():
             if multi.error is not None:
                 self._fail(item, multi.error)
@@ -176,31 +199,43 @@ class _Batch:
                 self._note(_Sent(item, push, multi.intent, sums, multi.sent()))
 
     def _gather(
-        self, singles: dict[Future[None], tuple[Outgoing, UUID]], push: UUID
+        self,
+        sending: list[Future[list[tuple[_Ready, HutchError | None]]]],
+        push: UUID,
     ) -> None:
-        left = list(singles)
+        left = sending
         while left:
             # Some at a time: to be woken for each would cost as much as to send it.
-            _, waiting = wait(left[:FINISH_AT], return_when=FIRST_EXCEPTION)
-            for future in left[:FINISH_AT]:
-                if future not in waiting:
-                    self._take_single(future, *singles[future], push)
-            left = [f for f in left[:FINISH_AT] if f in waiting] + left[FINISH_AT:]
+            done, _ = wait(left[: FINISH_AT // GROUP], return_when=FIRST_EXCEPTION)
+            for one, error in chain.from_iterable(f.result() for f in done):
+                if error is None:
+                    sums = self._sums[one.item.found.path]
+                    self._note(_Sent(one.item, push, one.intent, sums))
+                else:
+                    self._fail(one.item, error)
+            left = [future for future in left if future not in done]
 
-    def _take_single(
-        self, future: Future[None], item: Outgoing, intent: UUID, push: UUID
-    ) -> None:
-        try:
-            future.result()
-        except HutchError as e:
-            self._fail(item, only_of_file(e))
-        else:
-            self._note(_Sent(item, push, intent, self._sums[item.found.path]))
+    def _send_singles(
+        self, group: Sequence[_Ready]
+    ) -> list[tuple[_Ready, HutchError | None]]:
+        """Send a few files, one after the other; gives what went wrong with each.
 
-    def _single(self, item: Outgoing, answer: UploadOut) -> None:
-        engine = self._engine
-        intent = answer.intent
-        if answer.request is None or intent is None:
+        Raises:
+            HutchError: What no other file would escape.
+        """
+        ended: list[tuple[_Ready, HutchError | None]] = []
+        for one in group:
+            try:
+                self._send_single(one)
+            except HutchError as e:
+                ended.append((one, only_of_file(e)))
+            else:
+                ended.append((one, None))
+        return ended
+
+    def _send_single(self, one: _Ready) -> None:
+        engine, item, intent = self._engine, one.item, one.intent
+        if one.answer.request is None:
             raise ServerAnswerError(
                 f"The server did not say where to send {item.found.path!r}."
             )
@@ -217,7 +252,7 @@ class _Batch:
             return fresh.request
 
         whole = Part(1, 0, item.found.stamp.size)
-        target = Target(answer.request, renew)
+        target = Target(one.answer.request, renew)
         send(engine.carrier, engine.root, item.found, whole, target, moved=engine.moved)
         reached(Step.FILE_SENT)
 
@@ -231,14 +266,15 @@ class _Batch:
         )
 
     def _note(self, sent: _Sent) -> None:
-        parts = sum(len(s.parts) for s in self._sent)
-        if self._sent and parts + len(sent.parts) > FINISH_PARTS:
+        if self._sent and self._sent_parts + len(sent.parts) > FINISH_PARTS:
             self._flush()
         self._sent.append(sent)
+        self._sent_parts += len(sent.parts)
         if len(self._sent) >= FINISH_AT:
             self._flush()
 
     def _flush(self) -> None:
+        self._sent_parts = 0
         while self._sent:
             now, self._sent = self._sent[:FINISH_AT], self._sent[FINISH_AT:]
             for one, outcome in self._finish(now):
@@ -323,6 +359,10 @@ class _Batch:
 
     def _fail(self, item: Outgoing, error: HutchError) -> None:
         self._outcomes.append(Outcome(item, error=error))
+
+
+def _size(item: Outgoing) -> int:
+    return item.found.stamp.size
 
 
 def _is_over(outcome: Outcome) -> bool:
