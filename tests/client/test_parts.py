@@ -14,7 +14,12 @@ from hutch import connect
 from hutch.contract.parts import MIB, plan
 from hutch.contract.paths import parse
 from hutch.contract.wire.transfer import FileOut, SignedRequest
-from hutch.errors import CorruptDataError, HutchError, TransferError
+from hutch.errors import (
+    CorruptDataError,
+    HutchError,
+    LocalFileError,
+    TransferError,
+)
 from hutch.transfer import coming, download, downloads
 from hutch.transfer.carrier import Carrier, StoppedError
 from hutch.transfer.checksums import Hasher
@@ -269,7 +274,7 @@ def test_no_more_files_are_open_than_a_process_may_have(
         looks.append(None)
         look(placement)
 
-    def placed(tree: Tree, items: list[Placing]) -> list[Stamp | HutchError]:
+    def placed(tree: Tree, items: list[Placing]) -> list[Stamp | LocalFileError]:
         wait_until(lambda: len(most) == 50 or len(looks) > 200, what="the threads")
         return place(tree, items)
 
