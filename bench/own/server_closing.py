@@ -5,16 +5,14 @@ leaves them, and their rows in bulk: a push of 100,000 files is measured elsewhe
 """
 
 import base64
-import http.client
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 from uuid import UUID, uuid4
 
 from awscrt.checksums import crc64nvme
@@ -22,6 +20,7 @@ from sqlmodel import select
 
 from bench.facility import USER
 from bench.figures import Figure
+from bench.own.sending import put_all
 from bench.own.server_place import Ground, ground
 from bench.processes import anonymous_bytes
 from hutch.contract.wire.accounts import Role
@@ -41,7 +40,6 @@ from hutch_api.store.rows import insert_rows
 from hutch_api.store.tables import Dataset, File, Intent, IntentState, User, Verb
 
 _TARGET: Final = "≤ 1.3 of a listing"
-_SENDERS: Final = 6
 _BODY: Final = b"x" * 64
 _CRC: Final = base64.b64encode(crc64nvme(_BODY).to_bytes(8, "big")).decode()
 _SHA: Final = "5" * 64
@@ -200,34 +198,21 @@ def _put(
     settings = Settings.from_environ(made.environ)
     signer = Signer(made.store.url, region="us-east-1", clock=lambda: datetime.now(UTC))
 
-    def send(share: Sequence[tuple[str, UUID]]) -> Iterator[str]:
-        line = http.client.HTTPConnection(urlsplit(made.store.url).netloc)
-        for path, intent in share:
-            signed = signer.presign(
-                "PUT",
-                f"{settings.s3_data_bucket}/{key_of(dataset, path)}",
-                credentials=settings.server,
-                expires_in=600,
-                headers={
-                    "content-length": str(len(_BODY)),
-                    "x-amz-checksum-crc64nvme": _CRC,
-                    "x-amz-meta-hutch-intent": str(intent),
-                },
-            )
-            parts = urlsplit(signed.url)
-            target = f"{parts.path}?{parts.query}"
-            line.request("PUT", target, _BODY, dict(signed.headers))
-            answer = line.getresponse()
-            answer.read()
-            yield answer.headers["x-amz-version-id"]
-        line.close()
-
-    pairs = list(zip(paths, intents, strict=True))
-    length = -(-len(pairs) // _SENDERS)
-    shares = [pairs[at : at + length] for at in range(0, len(pairs), length)]
-    with ThreadPoolExecutor(_SENDERS) as pool:
-        told = pool.map(lambda share: list(send(share)), shares)
-        return [version for some in told for version in some]
+    signed = [
+        signer.presign(
+            "PUT",
+            f"{settings.s3_data_bucket}/{key_of(dataset, path)}",
+            credentials=settings.server,
+            expires_in=600,
+            headers={
+                "content-length": str(len(_BODY)),
+                "x-amz-checksum-crc64nvme": _CRC,
+                "x-amz-meta-hutch-intent": str(intent),
+            },
+        )
+        for path, intent in zip(paths, intents, strict=True)
+    ]
+    return put_all(signed, _BODY)
 
 
 def _list(made: Ground, dataset: UUID) -> int:
