@@ -59,6 +59,7 @@ class Facility:
         database: What the API keeps its rows in.
         watched: The processes whose cost is counted.
         data_bucket: Where hutch keeps files.
+        environ: The settings of hutch's processes.
         s3: A client that may do everything.
     """
 
@@ -69,6 +70,7 @@ class Facility:
     database: str
     watched: Servers
     data_bucket: str
+    environ: Mapping[str, str] = field(repr=False)
     s3: Any
 
     def files_of(self, bucket: str) -> Path:
@@ -150,6 +152,7 @@ def facility(place: Path, name: StoreName = "default") -> Iterator[Facility]:
             database=database,
             watched=Servers(store=[store.pid], api=api, database=pids),
             data_bucket=environ["HUTCH_S3_DATA_BUCKET"],
+            environ=environ,
             s3=s3,
         )
 

@@ -3,7 +3,7 @@
 import http.client
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +77,7 @@ class Ground:
         environ: The settings of its processes.
     """
 
-    environ: dict[str, str]
+    environ: Mapping[str, str]
     store: StoreServer
 
     def site(self) -> Site:

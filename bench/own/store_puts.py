@@ -17,9 +17,10 @@ from uuid import uuid4
 
 from awscrt.checksums import crc64nvme
 
+from bench.facility import Facility
 from bench.figures import Figure
 from bench.own.sending import put_all
-from bench.own.server_place import Ground, ground
+from bench.own.server_place import Ground
 from bench.processes import cpu_seconds
 from hutch_api.adapters.s3.listing import Lister
 from hutch_api.adapters.s3.requests import Requests
@@ -53,22 +54,24 @@ class _Way:
     headers: Mapping[str, str]
 
 
-def measure(place: Path, *, small: bool) -> list[Figure]:
+def measure_at(hall: Facility, place: Path, *, small: bool) -> list[Figure]:
     """Send files in each way; the store's CPU time for each, as medians of rounds."""
+    del place
     files, rounds = (20, 1) if small else (_FILES, _ROUNDS)
-    with ground(place) as made:
-        settings = Settings.from_environ(made.environ)
-        prefix = f"d/{uuid4()}/"
-        spent: dict[str, list[float]] = {}
-        for _ in range(rounds):
-            for way in _ways(made, settings.server, prefix):
-                at = f"{prefix}{uuid4()}/"
-                keys = [f"{at}{n:05}.tif" for n in range(files)]
-                taken = _send(made, settings.s3_data_bucket, keys, way)
-                spent.setdefault(way.name, []).append(taken / files)
-            spent.setdefault("listed once, with its intent id", []).append(
-                _list(made, settings, at) / files
-            )
+    made = Ground(hall.environ, hall.store)
+    settings = Settings.from_environ(made.environ)
+    prefix = f"d/{uuid4()}/"
+    ways = _ways(made, settings.server, prefix)
+    spent: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        for way in ways:
+            at = f"{prefix}{uuid4()}/"
+            keys = [f"{at}{n:05}.tif" for n in range(files)]
+            taken = _send(made, settings.s3_data_bucket, keys, way)
+            spent.setdefault(way.name, []).append(taken / files)
+        spent.setdefault("listed once, with its intent id", []).append(
+            _list(made, settings, at) / files
+        )
     return [
         Figure(
             name=name,

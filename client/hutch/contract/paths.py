@@ -107,7 +107,10 @@ def _tree_fault(segments: Sequence[str]) -> str | None:
         return f"is {len(segments)} levels deep, {MAX_DEPTH} are allowed"
     if segments[0].casefold() == WORKDIR:
         return f"lies in {WORKDIR}/, which is hutch's own"
-    return next((fault for s in segments if (fault := _segment_fault(s))), None)
+    for segment in segments:
+        if fault := _segment_fault(segment):
+            return fault
+    return None
 
 
 def _segment_fault(segment: str) -> str | None:
@@ -117,7 +120,8 @@ def _segment_fault(segment: str) -> str | None:
         return f"has the segment {segment!r}"
     if len(segment.encode()) > MAX_SEGMENT_BYTES:
         return f"has a segment longer than {MAX_SEGMENT_BYTES} bytes"
-    if suffix := next((s for s in FORBIDDEN_SUFFIXES if segment.endswith(s)), None):
+    if segment.endswith(FORBIDDEN_SUFFIXES):
+        suffix = next(s for s in FORBIDDEN_SUFFIXES if segment.endswith(s))
         return f"has a segment that ends in {suffix}, which stores keep for themselves"
     if segment.startswith(FORBIDDEN_PREFIX):
         return (
