@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
-from uuid import uuid4
 
 import boto3
 from botocore.config import Config
@@ -166,10 +165,7 @@ def _database(home: Path) -> Iterator[tuple[str, str, list[int]]]:
         except MissingServerError:
             yield "SQLite", f"sqlite:///{home / 'hutch.sqlite'}", []
             return
-        name = f"bench_{uuid4().hex}"
-        with server.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
-        yield "PostgreSQL", server.url(name), [server.pid]
+        yield "PostgreSQL", server.create("bench"), [server.pid]
 
 
 def set_up(environ: Mapping[str, str], store: StoreServer, password: str) -> None:

@@ -83,6 +83,12 @@ class DatabaseServer:
             host=str(self.directory), user=self.user, dbname=database, autocommit=True
         )
 
+    def create(self, database: str) -> str:
+        """Make an empty database; return its SQLAlchemy URL."""
+        with self.connect() as connection:
+            connection.execute(f'CREATE DATABASE "{database}"')
+        return self.url(database)
+
 
 def wait_until(
     condition: Callable[[], bool], *, seconds: float = 30, what: str = "it"

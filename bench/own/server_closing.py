@@ -4,7 +4,6 @@ The objects are written straight into the store by the server's identity, as a p
 leaves them, and their rows in bulk: a push of 100,000 files is measured elsewhere.
 """
 
-import base64
 import os
 import re
 import time
@@ -15,7 +14,6 @@ from typing import Any, Final
 from urllib.parse import unquote_plus
 from uuid import UUID, uuid4
 
-from awscrt.checksums import crc64nvme
 from sqlmodel import select
 
 from bench.facility import USER
@@ -25,9 +23,8 @@ from bench.own.server_place import Ground, ground
 from bench.processes import anonymous_bytes
 from hutch.contract.wire.accounts import Role
 from hutch.contract.wire.datasets import CloseIn, DatasetIn, State
+from hutch.transfer.checksums import crc64nvme, to_text
 from hutch_api.adapters.s3.client import make_client
-from hutch_api.adapters.s3.requests import Requests
-from hutch_api.adapters.s3.signing import Signer
 from hutch_api.commands.memory import spare_the_collector
 from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import key_of, prefix_of
@@ -35,13 +32,12 @@ from hutch_api.services import closing, operations
 from hutch_api.services.datasets import create_dataset
 from hutch_api.services.pushes import start_push
 from hutch_api.services.work import Site
-from hutch_api.settings import Settings
 from hutch_api.store.rows import insert_rows
 from hutch_api.store.tables import Dataset, File, Intent, IntentState, User, Verb
 
 _TARGET: Final = "≤ 1.3 of a listing"
 _BODY: Final = b"x" * 64
-_CRC: Final = base64.b64encode(crc64nvme(_BODY).to_bytes(8, "big")).decode()
+_CRC: Final = to_text(crc64nvme(_BODY))
 _SHA: Final = "5" * 64
 _MULTIPART: Final = 300
 
@@ -66,11 +62,11 @@ def _close(made: Ground, count: int, what: str) -> list[Figure]:
     dataset = _fill(made, site, actor, count)
     raw = [_timed(lambda: _list(made, dataset)) for _ in range(2)]
     library = _timed(lambda: _list_by_library(made, dataset))
-    before = anonymous_bytes_here()
+    before = anonymous_bytes(os.getpid())
     begun = time.process_time()
     taken = _timed(lambda: _run(site, actor, dataset))
     cpu = time.process_time() - begun
-    grown = anonymous_bytes_here() - before
+    grown = anonymous_bytes(os.getpid()) - before
     raw.append(_timed(lambda: _list(made, dataset)))
     site.engine.dispose()
     listing = sorted(raw)[1]
@@ -115,11 +111,6 @@ def _close_multipart(made: Ground, count: int) -> list[Figure]:
             note=f"{seconds[Verb.SINGLE]:.2f} s if they came in one PUT each",
         )
     ]
-
-
-def anonymous_bytes_here() -> int:
-    """Read how much memory of its own this process holds."""
-    return anonymous_bytes(os.getpid())
 
 
 def _timed(call: Callable[[], object]) -> float:
@@ -195,9 +186,7 @@ def _put(
     made: Ground, dataset: UUID, paths: Sequence[str], intents: Sequence[UUID]
 ) -> list[str]:
     """Write objects; return their version ids."""
-    settings = Settings.from_environ(made.environ)
-    signer = Signer(made.store.url, region="us-east-1", clock=lambda: datetime.now(UTC))
-
+    settings, signer = made.settings, made.signer()
     signed = [
         signer.presign(
             "PUT",
@@ -217,9 +206,7 @@ def _put(
 
 def _list(made: Ground, dataset: UUID) -> int:
     """Fetch all pages of the listing without looking at them; count the bytes."""
-    settings = Settings.from_environ(made.environ)
-    signer = Signer(made.store.url, region="us-east-1", clock=lambda: datetime.now(UTC))
-    requests = Requests(signer, settings.server)
+    settings, requests = made.settings, made.requests()
     after, read = "", 0
     while True:
         query = [
@@ -242,7 +229,7 @@ def _list(made: Ground, dataset: UUID) -> int:
 
 
 def _list_by_library(made: Ground, dataset: UUID) -> int:
-    settings = Settings.from_environ(made.environ)
+    settings = made.settings
     client: Any = make_client(
         made.store.url, region="us-east-1", credentials=settings.server
     )

@@ -4,7 +4,6 @@ The files go to the store as a client sends them; counted is the CPU of the serv
 processes between two steps, so that neither this sender nor its disk matters.
 """
 
-import base64
 import hashlib
 import http.client
 import secrets
@@ -16,12 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from awscrt.checksums import crc64nvme
-
 from bench.facility import Facility
 from bench.figures import Figure
 from bench.own.server_place import Api
 from bench.processes import cpu_seconds
+from hutch.transfer.checksums import crc64nvme, to_text
 
 BATCH: Final = 1_000
 SIZE: Final = 200 * 1024
@@ -76,7 +74,7 @@ def push_and_clone(
     dataset = api.dataset(name)
     push = api.call("POST", f"/v1/datasets/{dataset}/pushes")["id"]
     body = secrets.token_bytes(size)
-    crc = base64.b64encode(crc64nvme(body).to_bytes(8, "big")).decode()
+    crc = to_text(crc64nvme(body))
     sha256 = hashlib.sha256(body).hexdigest()
     paths = [f"scan/{n // 100:04}/img_{n:06}.tif" for n in range(count)]
     with ThreadPoolExecutor(_SENDERS) as pool:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,12 +14,14 @@ from urllib.parse import urlsplit
 import msgspec
 
 from bench.facility import USER, Facility, set_up
+from hutch_api.adapters.s3.requests import Requests
+from hutch_api.adapters.s3.signing import Signer
 from hutch_api.services.work import Site
 from hutch_api.settings import Settings
 from hutch_api.site import open_site
 from tests import servers
 from tests.facility.installation import store_environ
-from tests.servers import DatabaseServer, StoreServer, free_port
+from tests.servers import REGION, StoreServer, free_port
 
 
 @dataclass(slots=True)
@@ -80,9 +83,22 @@ class Ground:
     environ: Mapping[str, str]
     store: StoreServer
 
+    @property
+    def settings(self) -> Settings:
+        """What its processes read of their environment."""
+        return Settings.from_environ(self.environ)
+
     def site(self) -> Site:
         """Open the site in this process."""
-        return open_site(Settings.from_environ(self.environ))
+        return open_site(self.settings)
+
+    def signer(self) -> Signer:
+        """Sign requests to the store."""
+        return Signer(self.store.url, region=REGION, clock=lambda: datetime.now(UTC))
+
+    def requests(self) -> Requests:
+        """Send requests to the store as the server does."""
+        return Requests(self.signer(), self.settings.server)
 
 
 @contextmanager
@@ -109,10 +125,4 @@ def database_url(place: Path, kind: str) -> Iterator[str]:
         yield f"sqlite:///{place / 'hutch.sqlite'}"
         return
     with servers.postgresql(durable=True) as server:
-        yield _database(server)
-
-
-def _database(server: DatabaseServer) -> str:
-    with server.connect() as connection:
-        connection.execute("CREATE DATABASE bench")
-    return server.url("bench")
+        yield server.create("bench")

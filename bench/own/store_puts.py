@@ -5,7 +5,6 @@ do, and with one more of the things that hutch asks for. The differences are wha
 neither client nor API can save.
 """
 
-import base64
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,29 +14,21 @@ from statistics import median
 from typing import Final
 from uuid import uuid4
 
-from awscrt.checksums import crc64nvme
-
 from bench.facility import Facility
 from bench.figures import Figure
 from bench.own.sending import put_all
 from bench.own.server_place import Ground
 from bench.processes import cpu_seconds
+from hutch.transfer.checksums import crc64nvme, to_text
 from hutch_api.adapters.s3.listing import Lister
-from hutch_api.adapters.s3.requests import Requests
-from hutch_api.adapters.s3.signing import Signer
 from hutch_api.ports.accounts import Access
 from hutch_api.ports.objects import Credentials
-from hutch_api.settings import Settings
 from tests.servers import random_credentials
 
 _BODY: Final = os.urandom(200 * 1024)
 _FILES: Final = 500
 _ROUNDS: Final = 5
-_CRC: Final = {
-    "x-amz-checksum-crc64nvme": base64.b64encode(
-        crc64nvme(_BODY).to_bytes(8, "big")
-    ).decode()
-}
+_CRC: Final = {"x-amz-checksum-crc64nvme": to_text(crc64nvme(_BODY))}
 _ONCE: Final = {"if-none-match": "*", "x-amz-meta-hutch-intent": str(uuid4())}
 
 
@@ -59,7 +50,7 @@ def measure_at(hall: Facility, place: Path, *, small: bool) -> list[Figure]:
     del place
     files, rounds = (20, 1) if small else (_FILES, _ROUNDS)
     made = Ground(hall.environ, hall.store)
-    settings = Settings.from_environ(made.environ)
+    settings = made.settings
     prefix = f"d/{uuid4()}/"
     ways = _ways(made, settings.server, prefix)
     spent: dict[str, list[float]] = {}
@@ -70,7 +61,7 @@ def measure_at(hall: Facility, place: Path, *, small: bool) -> list[Figure]:
             taken = _send(made, settings.s3_data_bucket, keys, way)
             spent.setdefault(way.name, []).append(taken / files)
         spent.setdefault("listed once, with its intent id", []).append(
-            _list(made, settings, at) / files
+            _list(made, at) / files
         )
     return [
         Figure(
@@ -104,7 +95,7 @@ def _ways(made: Ground, server: Credentials, prefix: str) -> Sequence[_Way]:
 
 def _send(made: Ground, bucket: str, keys: Sequence[str], way: _Way) -> float:
     """Send a file to each key; give the CPU time that the store took."""
-    signer = Signer(made.store.url, region="us-east-1", clock=lambda: datetime.now(UTC))
+    signer = made.signer()
     headers = {"content-length": str(len(_BODY)), **way.headers}
     signed = [
         signer.presign(
@@ -121,13 +112,12 @@ def _send(made: Ground, bucket: str, keys: Sequence[str], way: _Way) -> float:
     return cpu_seconds([made.store.pid]) - before
 
 
-def _list(made: Ground, settings: Settings, prefix: str) -> float:
+def _list(made: Ground, prefix: str) -> float:
     """List as a finish does; give the CPU time that the store took."""
-    signer = Signer(made.store.url, region="us-east-1", clock=lambda: datetime.now(UTC))
-    requests = Requests(signer, settings.server)
+    requests = made.requests()
     before = cpu_seconds([made.store.pid])
     listed = list(
-        Lister(requests, settings.s3_data_bucket).versions(prefix, intents=True)
+        Lister(requests, made.settings.s3_data_bucket).versions(prefix, intents=True)
     )
     taken = cpu_seconds([made.store.pid]) - before
     requests.close()

@@ -32,7 +32,7 @@ def facility(
         "PGHOST": str(postgresql.directory),
         "PGUSER": postgresql.user,
         "PGDATABASE": name,
-        "HUTCH_DATABASE_URL": postgresql.url(name),
+        "HUTCH_DATABASE_URL": postgresql.create(name),
         "HUTCH_SERVER_KEYS": f"1:{secrets.token_hex(32)}",
         "HUTCH_PORT": str(port),
         "HUTCH_S3_URL": minio.url,
@@ -45,8 +45,6 @@ def facility(
         pair = random_credentials()
         environ[f"HUTCH_S3_{role}_KEY_ID"] = pair.key_id
         environ[f"HUTCH_S3_{role}_SECRET"] = pair.secret
-    with postgresql.connect() as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
     swaps = {"8400": str(port), "restored": restored}
     with session(tmp_path, environ=environ, swaps=swaps) as administrator:
         path = (

@@ -29,11 +29,9 @@ def facility(
 ) -> Iterator[dict[str, str]]:
     """Set up a facility by its commands; give the environment of its processes."""
     name = f"facility_{uuid4().hex}"
-    with postgresql.connect() as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
     home = tmp_path_factory.mktemp("facility")
     environ = store_environ(minio, home) | {
-        "HUTCH_DATABASE_URL": postgresql.url(name),
+        "HUTCH_DATABASE_URL": postgresql.create(name),
         "HUTCH_PORT": str(free_port()),
     }
     root = {

@@ -97,7 +97,6 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
         "hutch",
         "hutch_api",
         "tests",
-        "awscrt",
         "msgspec",
         "sqlalchemy",
         "sqlmodel",

@@ -57,9 +57,7 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path) -> NewDatabase:
     def postgresql() -> Iterator[Engine]:
         server: DatabaseServer = request.getfixturevalue("postgresql")
         name = f"m_{uuid4().hex}"
-        with server.connect() as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')
-        with opened(server.url(name)) as engine:
+        with opened(server.create(name)) as engine:
             yield engine
         with server.connect() as connection:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

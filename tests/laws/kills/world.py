@@ -338,10 +338,9 @@ def database_for(kind: str, home: Path, server: DatabaseServer | None) -> Iterat
         yield f"sqlite:///{home / 'hutch.sqlite'}"
         return
     name = f"{kind}_{uuid4().hex}"
-    with server.connect() as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+    url = server.create(name)
     try:
-        yield server.url(name)
+        yield url
     finally:
         with server.connect() as connection:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
