@@ -21,7 +21,7 @@ from bench.own.server_place import Ground
 from bench.processes import cpu_seconds
 from hutch.transfer.checksums import crc64nvme, to_text
 from hutch_api.adapters.s3.listing import Lister
-from hutch_api.ports.accounts import Access
+from hutch_api.domain.accounts import Access
 from hutch_api.ports.objects import Credentials
 from tests.servers import random_credentials
 

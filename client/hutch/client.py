@@ -11,6 +11,7 @@ from hutch.patience import Waiting, ignore
 from hutch.resources.accounts import Account, Groups, Tokens
 from hutch.resources.datasets import Datasets
 from hutch.resources.files import Files, Pushes
+from hutch.resources.tools import StoreAccounts
 
 SHORTEST_PREFIX: Final = 4
 """Fewer characters of an id fit too much to be meant as one."""
@@ -56,6 +57,7 @@ class Client:
         datasets: Datasets, shares, lineage, history.
         files: What datasets hold.
         pushes: How files get there; ``hutch.push`` is the comfortable way.
+        store_accounts: Keys for S3 tools, each good for one dataset.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -66,6 +68,7 @@ class Client:
         self.datasets = Datasets(connection)
         self.files = Files(connection)
         self.pushes = Pushes(connection)
+        self.store_accounts = StoreAccounts(connection)
 
     def __enter__(self) -> Self:
         return self

@@ -18,7 +18,8 @@ from hutch_api.adapters.accounts.minio_body import encrypt
 from hutch_api.adapters.provisioning import (
     random_credentials,
 )
-from hutch_api.ports.accounts import Access, AccountsApi, StoreAccounts
+from hutch_api.domain.accounts import Access
+from hutch_api.ports.accounts import AccountsApi, StoreAccounts
 from hutch_api.ports.objects import Credentials
 from tests.adapters.ready import Ready, set_up
 from tests.client.hostile import Said, saying

@@ -31,7 +31,7 @@ from hutch_api.adapters.probe import (
 from hutch_api.adapters.probe.bench import Bench
 from hutch_api.adapters.probe.checks import try_out
 from hutch_api.adapters.probe.run import CHECKS, fingerprint, store_name
-from hutch_api.ports.accounts import Access
+from hutch_api.domain.accounts import Access
 from hutch_api.ports.objects import Credentials
 from tests import programs, servers
 from tests.adapters.ready import Ready, set_up

@@ -19,7 +19,8 @@ from hutch_api.adapters.provisioning import (
     require_ours,
 )
 from hutch_api.adapters.stores import accepts, detect
-from hutch_api.ports.accounts import Access, AccountsApi
+from hutch_api.domain.accounts import Access
+from hutch_api.ports.accounts import AccountsApi
 from tests.adapters.ready import Ready, set_up
 from tests.servers import REGION, StoreServer
 

@@ -35,7 +35,7 @@ def _name(endpoint: Endpoint[Any, Any]) -> str:
 def _address(endpoint: Endpoint[Any, Any]) -> str:
     values = {"kind": "user", "name": "bob", "user": "bob", "group": "team"}
     path = endpoint.template
-    for name in ("dataset", "push", "token", "operation", "path"):
+    for name in ("account", "dataset", "push", "token", "operation", "path"):
         path = path.replace(f"{{{name}}}", "a" if name == "path" else str(uuid4()))
     return path.format(**values)
 

@@ -9,6 +9,7 @@ import pytest
 from hutch.contract.wire.accounts import GroupIn
 from hutch.contract.wire.datasets import OwnerIn, PrincipalKind, Right
 from hutch_api.domain.access import Actor
+from hutch_api.domain.accounts import Access
 from hutch_api.services import datasets, groups, sharing, tokens, users
 from hutch_api.services.work import Work
 from hutch_api.store.tables import Account, AccountState, Push
@@ -58,6 +59,7 @@ def test_who_may_write_no_more_leaves_no_store_account(
         work.session.add(
             Account(
                 generation="g",
+                access=Access.PUT,
                 dataset_id=made,
                 key_id="K" * 20,
                 server_key=1,

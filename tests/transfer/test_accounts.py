@@ -7,7 +7,7 @@ from sqlmodel import select
 
 from hutch.contract.problems import DatasetBusyError, StoreUnavailableError
 from hutch.contract.wire.datasets import State
-from hutch_api.ports.accounts import Access
+from hutch_api.domain.accounts import Access
 from hutch_api.ports.objects import Credentials
 from hutch_api.services import store_accounts, upkeep
 from hutch_api.store.tables import Account, AccountState, Dataset

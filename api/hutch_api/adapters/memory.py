@@ -17,8 +17,8 @@ from awscrt.checksums import crc64nvme as crc_of
 
 from hutch.contract.problems import UploadGoneError, UploadIncompleteError
 from hutch.contract.wire.transfer import PartHeld, PartSent, SignedRequest
-from hutch_api.ports.accounts import Access
-from hutch_api.ports.objects import Credentials, Stat, Version
+from hutch_api.domain.accounts import Access
+from hutch_api.ports.objects import Credentials, Place, Stat, Version
 
 WRITE_URL_S = 3_600
 READ_URL_S = 600
@@ -88,6 +88,7 @@ class MemoryStore:
     ) -> None:
         self.before: Callable[[str], None] = lambda _: None
         self.shows_intents = False
+        self.place = Place("memory://", "none", "memory")
         self.accounts: dict[str, str] = {}
         self._clock = clock
         self._lock = RLock()

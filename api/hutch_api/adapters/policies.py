@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from hutch_api.ports.accounts import Access
+from hutch_api.domain.accounts import Access
 
 Policy = Mapping[str, Any]
 """A policy document in the language of AWS, which both stores speak."""
@@ -43,12 +43,16 @@ _IAM_ACTIONS: Final = (
 )
 _BY_URL_ONLY: Final = {"Null": {"s3:x-amz-content-sha256": "true"}}
 """A presigned URL says nothing about the payload in a header."""
-_SIGNED_ONLY: Final = {
-    "StringNotEquals": {
-        "s3:x-amz-content-sha256": ["STREAMING-UNSIGNED-PAYLOAD-TRAILER"]
-    }
-}
+_UNSIGNED: Final = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 """MinIO takes such a request from whoever knows the key id."""
+_SIGNED_ONLY: Final = {"StringNotEquals": {"s3:x-amz-content-sha256": [_UNSIGNED]}}
+_READ_ACTIONS: Final = ("s3:GetObject", "s3:GetObjectVersion")
+_WRITE_ACTIONS: Final = (
+    "s3:AbortMultipartUpload",
+    "s3:DeleteObject",
+    "s3:ListMultipartUploadParts",
+    "s3:PutObject",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +64,7 @@ class Buckets:
 
 
 def account_policy(access: Access, *, bucket: str, prefix: str) -> Policy:
-    """Write the policy of a store account: good for URLs that it signed, no more.
-
-    MinIO asks the policy, and not the signature, about a stream with an unsigned
-    trailer, and lets it name the version that it replaces; archives to be unpacked
-    are taken in the same way. So requests that carry ``x-amz-content-sha256`` are
-    left out, without which neither works; no URL of hutch needs it.
+    """Write the policy of a store account, which reaches one dataset.
 
     Args:
         access: What it may do.
@@ -77,16 +76,58 @@ def account_policy(access: Access, *, bucket: str, prefix: str) -> Policy:
     """
     if not prefix.endswith("/") or len(prefix) < len("d/x/") or _WILD & set(prefix):
         raise ValueError("a store account reaches one directory, without wildcards")
-    actions = {Access.PUT: ["s3:PutObject"]}[access]
-    allowed = _allow(actions, [f"{bucket}/{prefix}*"])
-    return _document([allowed | {"Condition": _BY_URL_ONLY}])
+    own = f"{bucket}/{prefix}"
+    match access:
+        case Access.PUT:
+            return _document([_put_by_url(own)])
+        case Access.READ:
+            return _document(
+                [_allow(_READ_ACTIONS, [f"{own}*"]), _list(bucket, prefix)]
+            )
+        case Access.WRITE:
+            actions = [*_READ_ACTIONS, *_WRITE_ACTIONS]
+            allowed = [_allow(actions, [f"{own}*"]), _list(bucket, prefix)]
+            return _document([*allowed, *_denied_in_place(own)])
+
+
+def _put_by_url(own: str) -> dict[str, Any]:
+    """Allow what a signed URL says, no more.
+
+    MinIO asks the policy, and not the signature, about a stream with an unsigned
+    trailer, and lets it name the version that it replaces; archives to be unpacked
+    are taken in the same way. So requests that carry ``x-amz-content-sha256`` are
+    left out, without which neither works; no URL of hutch needs it.
+    """
+    return _allow(["s3:PutObject"], [f"{own}*"]) | {"Condition": _BY_URL_ONLY}
+
+
+def _list(bucket: str, prefix: str) -> dict[str, Any]:
+    below = {"StringLike": {"s3:prefix": [f"{prefix}*"]}}
+    return _allow(["s3:ListBucket"], [bucket]) | {"Condition": below}
+
+
+def _denied_in_place(own: str) -> list[dict[str, Any]]:
+    """Deny the ways in which MinIO writes without a signature, or over a version.
+
+    A version that is there stays as it is: a PUT must not name the one it replaces,
+    nor may the members of an archive. MinIO asks about an archive that is unpacked by
+    the directory it goes to, which ends in a slash; no file of a dataset does.
+    """
+    put = ["s3:PutObject"]
+    unsigned = {"StringEquals": {"s3:x-amz-content-sha256": [_UNSIGNED]}}
+    naming = {"StringLike": {"s3:versionid": ["?*"]}}
+    return [
+        _deny(put, [own, f"{own}*/"]),
+        _deny(put, [f"{own}*"]) | {"Condition": naming},
+        _deny(put, [f"{own}*"]) | {"Condition": unsigned},
+    ]
 
 
 def reader_policy(buckets: Buckets) -> Policy:
     """Write the policy of the identity that signs downloads."""
     reached = [f"{buckets.data}/*", f"{buckets.meta}/previews/*"]
     reached.append(f"{buckets.meta}/logs/*")
-    return _document([_allow(["s3:GetObject", "s3:GetObjectVersion"], reached)])
+    return _document([_allow(_READ_ACTIONS, reached)])
 
 
 def server_policy(buckets: Buckets, *, iam: bool) -> Policy:
@@ -115,6 +156,10 @@ def _document(statements: list[dict[str, Any]]) -> Policy:
 def _allow(actions: Iterable[str], reached: Iterable[str]) -> dict[str, Any]:
     resources = [f"arn:aws:s3:::{name}" for name in reached]
     return {"Effect": "Allow", "Action": list(actions), "Resource": resources}
+
+
+def _deny(actions: Iterable[str], reached: Iterable[str]) -> dict[str, Any]:
+    return _allow(actions, reached) | {"Effect": "Deny"}
 
 
 def same_policy(one: Policy, other: Policy) -> bool:

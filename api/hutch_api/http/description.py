@@ -34,6 +34,7 @@ _SEGMENTS: Final[Mapping[str, str]] = {
     "push": "Id of the push.",
     "token": "Id of the token.",
     "operation": "Id of the operation.",
+    "account": "Id of the store account.",
     "group": "Name of the group.",
     "user": "Name of the user.",
     "kind": "To whom the share is given: `user` or `group`.",
@@ -43,7 +44,7 @@ _SEGMENTS: Final[Mapping[str, str]] = {
         "decoded once and not normalised."
     ),
 }
-_IDS: Final = frozenset({"dataset", "push", "token", "operation"})
+_IDS: Final = frozenset({"account", "dataset", "push", "token", "operation"})
 _ABOUT: Final = """\
 The data service of a beamline: datasets that are pushed, closed for good, derived \
 from, and read straight from an S3 store.

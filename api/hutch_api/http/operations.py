@@ -12,6 +12,7 @@ from hutch_api.http.resources import (
     pushes,
     shares,
     site,
+    tools,
 )
 
 ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
@@ -23,4 +24,5 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     *shares.ENDPOINTS,
     *files.ENDPOINTS,
     *pushes.ENDPOINTS,
+    *tools.ENDPOINTS,
 )

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from hutch_api.domain.accounts import Access
 from hutch_api.ports.objects import Credentials
 
 
@@ -15,13 +16,6 @@ class AccountsApi(StrEnum):
     """Service accounts of MinIO's admin API."""
     IAM = "iam"
     """The AWS IAM API, as SeaweedFS has it."""
-
-
-class Access(StrEnum):
-    """What a store account may do below its prefix."""
-
-    PUT = "put"
-    """``s3:PutObject`` only: enough for a PUT and for UploadPart."""
 
 
 class StoreAccounts(Protocol):

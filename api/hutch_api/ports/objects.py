@@ -22,6 +22,21 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where tools find the files of all datasets.
+
+    Attributes:
+        endpoint: URL of the store, as clients reach it.
+        region: Region that requests are signed for.
+        bucket: The data bucket.
+    """
+
+    endpoint: str
+    region: str
+    bucket: str
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One row of a versions listing.
 
@@ -63,6 +78,11 @@ class ObjectStore(Protocol):
     method may raise ``StoreUnavailableError`` (ask again later) or ``StoreError``
     (an answer that cannot be used). Nothing here retries a write.
     """
+
+    @property
+    def place(self) -> Place:
+        """Where tools find the files."""
+        ...
 
     def sign_put(
         self, key: str, *, size: int, crc64nvme: str, intent: UUID, account: Credentials

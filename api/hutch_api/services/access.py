@@ -153,6 +153,23 @@ def require_active(work: Work, actor: Actor) -> None:
         raise UnauthenticatedError("this token was revoked; log in again")
 
 
+def keep_active(work: Work, actor: Actor) -> None:
+    """Keep a user from being disabled, and their token from being revoked, for now.
+
+    Until the transaction ends, so that whoever does that afterwards finds what was
+    given here. To be taken before the lock of a dataset, as by those who do that.
+
+    Raises:
+        UnauthenticatedError: It has happened already.
+    """
+    for row in (
+        select(User.id).where(User.id == actor.user),
+        select(Token.id).where(Token.id == actor.token),
+    ):
+        work.session.exec(row.with_for_update(read=True)).all()
+    require_active(work, actor)
+
+
 def _reached(work: Work, actor: Actor, dataset: UUID) -> tuple[Dataset, Right | None]:
     query = (
         select(Dataset, right_of(actor))

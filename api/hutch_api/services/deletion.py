@@ -82,6 +82,7 @@ def _begin(work: Work, actor: Actor, row: Dataset) -> Operation:
     row.updated_at = work.now
     about.changed(work, row)
     revocation.writing_ended(work, dataset=row.id)
+    store_accounts.retire(work, row.id)  # those that read, too
     return operations.start(
         work,
         actor,

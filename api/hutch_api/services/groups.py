@@ -4,6 +4,7 @@ A group exists for its owner and its members; nobody else sees it or shares with
 so that a look-alike name made by a stranger is never shared with by mistake.
 """
 
+from collections.abc import Mapping
 from uuid import UUID, uuid4
 
 from sqlalchemy import ColumnElement, exists, func, or_
@@ -74,14 +75,12 @@ def delete_group(work: Work, actor: Actor, name: str) -> None:
     """
     _require_account(actor)
     row = _owned(work, actor, name)
-    writable = _writable(work, row.id)
-    # Before the shares go: whoever changes one holds its dataset's lock.
-    access.lock_datasets(work, _shared_with(work, row.id))
+    reached = _lock_shared(work, row.id)
     work.session.delete(row)
-    audit.record(work, actor, "delete-group", group=name, shares=len(writable))
+    writable = sum(right is Right.WRITE for right in reached.values())
+    audit.record(work, actor, "delete-group", group=name, shares=writable)
     work.session.flush()
-    for dataset in writable:
-        revocation.write_lost(work, dataset=dataset)
+    _tell_lost(work, reached)
 
 
 def add_member(work: Work, actor: Actor, name: str, user: str) -> GroupOut:
@@ -118,11 +117,11 @@ def remove_member(work: Work, actor: Actor, name: str, user: str) -> GroupOut:
     member = work.session.exec(query).first() if NAME.fullmatch(user) else None
     if member is None:
         raise NotFoundError(f"{user[:100]} is not in the group {name}", group=name)
+    reached = _lock_shared(work, row.id)
     work.session.delete(member)
     audit.record(work, actor, "remove-member", group=name, user=user)
     work.session.flush()
-    for dataset in _writable(work, row.id):
-        revocation.write_lost(work, dataset=dataset)
+    _tell_lost(work, reached)
     return _groups_out(work, [row])[0]
 
 
@@ -178,18 +177,31 @@ def _owned(work: Work, actor: Actor, name: str) -> Group:
     return row
 
 
-def _writable(work: Work, group: UUID) -> list[UUID]:
-    query = (
-        select(Share.dataset_id)
-        .where(Share.group_id == group, Share.right == Right.WRITE)
+def _lock_shared(work: Work, group: UUID) -> dict[UUID, Right]:
+    """Lock the datasets shared with a group, before it or a member goes.
+
+    Whoever changes a right, or makes an account for one, holds its dataset's lock.
+
+    Returns:
+        The right that the group was given on each, in the order of the ids.
+    """
+    shared = (
+        select(Share.dataset_id, Share.right)
+        .where(Share.group_id == group)
         .order_by(col(Share.dataset_id))
     )
-    return list(work.session.exec(query).all())
+    access.lock_datasets(work, dict(work.session.exec(shared).all()))
+    return {d: Right(right) for d, right in work.session.exec(shared).all()}
 
 
-def _shared_with(work: Work, group: UUID) -> list[UUID]:
-    query = select(Share.dataset_id).where(Share.group_id == group)
-    return list(work.session.exec(query).all())
+def _tell_lost(work: Work, reached: Mapping[UUID, Right]) -> None:
+    """End what somebody had through a group, on each dataset that it reached."""
+    tools = revocation.with_tool_accounts(work, reached)
+    for dataset, right in reached.items():
+        if right is Right.WRITE:
+            revocation.write_lost(work, dataset=dataset)
+        elif dataset in tools:
+            revocation.read_lost(work, dataset=dataset)
 
 
 def _groups_out(work: Work, rows: list[Group]) -> list[GroupOut]:

@@ -14,10 +14,13 @@ from sqlmodel import col, select
 from hutch.contract.wire.accounts import Role
 from hutch.contract.wire.datasets import Right
 from hutch_api.domain.access import Actor
+from hutch_api.domain.accounts import Access
 from hutch_api.services import access, store_accounts
 from hutch_api.services.work import Site, Work
 from hutch_api.store.indexes import IS_LIVE
+from hutch_api.store.rows import among
 from hutch_api.store.tables import (
+    Account,
     Dataset,
     Intent,
     IntentState,
@@ -26,27 +29,63 @@ from hutch_api.store.tables import (
 )
 
 
-def write_lost(work: Work, *, dataset: UUID) -> None:
-    """Somebody has lost ``write`` on a dataset: end their uploads and all its URLs."""
+def read_lost(work: Work, *, dataset: UUID) -> None:
+    """Somebody has lost a right on a dataset: end the accounts that it was good for."""
     work.session.flush()
     access.lock_datasets(work, [dataset])
+    held = work.session.exec(
+        select(Account).where(
+            Account.dataset_id == dataset,
+            col(Account.user_id).is_not(None),
+            col(Account.state).in_(store_accounts.USABLE),
+        )
+    ).all()
+    lost = [a.generation for a in held if not _still_has(work, a)]
+    store_accounts.retire_where(work, col(Account.generation).in_(lost))
+
+
+def with_tool_accounts(work: Work, datasets: Collection[UUID]) -> set[UUID]:
+    """Tell which of some datasets somebody has an account for."""
+    query = select(Account.dataset_id).where(
+        among(work.session, col(Account.dataset_id), datasets),
+        col(Account.user_id).is_not(None),
+        col(Account.state).in_(store_accounts.USABLE),
+    )
+    return set(work.session.exec(query).all())
+
+
+def _still_has(work: Work, account: Account) -> bool:
+    """Tell whether somebody still may do what their account does."""
+    assert account.user_id is not None  # noqa: S101 - only those are asked about
+    right = Right.WRITE if account.access is Access.WRITE else Right.READ
+    return _has(work, account.user_id, account.dataset_id, right)
+
+
+def _has(work: Work, user: UUID, dataset: UUID, right: Right) -> bool:
+    actor = Actor(user=user, name="", role=Role.USER, request_id="")
+    still = select(Dataset.id).where(
+        Dataset.id == dataset, access.granted(actor, right)
+    )
+    return work.session.exec(still).first() is not None
+
+
+def write_lost(work: Work, *, dataset: UUID) -> None:
+    """Somebody has lost ``write`` on a dataset: end their uploads and all its URLs."""
+    read_lost(work, dataset=dataset)
     pushing = work.session.exec(
         select(Intent.actor_id).where(Intent.dataset_id == dataset, IS_LIVE).distinct()
     ).all()
     for user in pushing:
-        actor = Actor(user=user, name="", role=Role.USER, request_id="")
-        still = select(Dataset.id).where(
-            Dataset.id == dataset, access.granted(actor, Right.WRITE)
-        )
-        if work.session.exec(still).first() is None:
+        if not _has(work, user, dataset, Right.WRITE):
             _end_intents(work, user, [dataset])
-    store_accounts.retire(work, dataset)
+    store_accounts.retire(work, dataset, {Access.PUT})
 
 
 def writing_ended(work: Work, *, dataset: UUID) -> int:
-    """Nobody may write to a dataset any more: all its uploads and URLs end.
+    """Nobody may write to a dataset any more: its uploads, URLs and accounts end.
 
-    Called under the dataset's lock, in the transaction that begins a close or deletion.
+    Accounts that read stay. Called under the dataset's lock, in the transaction that
+    begins a close or deletion.
 
     Returns:
         How many uploads ended.
@@ -56,22 +95,24 @@ def writing_ended(work: Work, *, dataset: UUID) -> int:
         .where(col(Intent.dataset_id) == dataset, IS_LIVE)
         .values(state=IntentState.ABORTED, touched_at=work.now)
     )
-    store_accounts.retire(work, dataset)
+    store_accounts.retire(work, dataset, {Access.PUT, Access.WRITE})
     return int(ended.rowcount)
 
 
 def token_revoked(work: Work, *, token: UUID) -> None:
-    """A token ends: the URLs handed to its user for pushes end with it."""
+    """A token ends: its accounts, and the URLs handed to its user for pushes, too."""
     user = work.session.get_one(Token, token).user_id
     for dataset in _lock_pushed_by(work, user):
-        store_accounts.retire(work, dataset)
+        store_accounts.retire(work, dataset, {Access.PUT})
+    store_accounts.retire_where(work, col(Account.token_id) == token)
 
 
 def user_disabled(work: Work, *, user: UUID) -> None:
-    """A user may do nothing any more: their uploads and URLs end."""
+    """A user may do nothing any more: their uploads, URLs and accounts end."""
     datasets = _lock_pushed_by(work, user)
     for dataset in datasets:
-        store_accounts.retire(work, dataset)
+        store_accounts.retire(work, dataset, {Access.PUT})
+    store_accounts.retire_where(work, col(Account.user_id) == user)
     _end_intents(work, user, datasets)
 
 

@@ -107,6 +107,8 @@ def unshare(
     work.session.flush()
     if holds(right, Right.WRITE):
         revocation.write_lost(work, dataset=dataset)
+    else:
+        revocation.read_lost(work, dataset=dataset)
 
 
 def list_shares(work: Work, actor: Actor, dataset: UUID) -> ShareList:

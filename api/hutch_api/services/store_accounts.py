@@ -1,24 +1,27 @@
-"""Store accounts: made when a push starts, ended before anything can rely on it.
+"""Store accounts: made for a push or a tool, ended before anything can rely on it.
 
 A row goes ``creating → live → deleting → gone``. One creation is sent per
-generation; nothing is signed before ``creating → live`` is committed on a dataset
-that is still open. An outcome that is not known burns the generation.
+generation; nothing is signed or handed out before ``creating → live`` is committed,
+on condition that it is still allowed. An outcome that is not known burns the
+generation.
 """
 
 import secrets
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, update
 from sqlmodel import col, select
 
 from hutch.contract.problems import HutchError, StoreUnavailableError
 from hutch.contract.steps import Step, reached
 from hutch_api.domain.access import Actor
+from hutch_api.domain.accounts import Access
 from hutch_api.domain.layout import prefix_of
 from hutch_api.domain.lifecycle import require_open
-from hutch_api.ports.accounts import Access
 from hutch_api.ports.objects import Credentials
 from hutch_api.services.pushes import USED_EVERY, find_push
 from hutch_api.services.work import Site, Work
@@ -28,9 +31,11 @@ LIFE: Final = timedelta(hours=24)
 """After this the store ends an account by itself, should hutch never come back."""
 URL_LIFE: Final = timedelta(hours=1)
 IDLE: Final = timedelta(minutes=15)
+SHORTEST: Final = timedelta(minutes=16)
+"""MinIO makes no account for less than a quarter of an hour; hutch ends it in time."""
 CREATION_TIMEOUT: Final = timedelta(minutes=1)
 COLLECT_EVERY: Final = timedelta(minutes=10)
-_USABLE: Final = (AccountState.CREATING, AccountState.LIVE)
+USABLE: Final = (AccountState.CREATING, AccountState.LIVE)
 
 
 def ready_account(site: Site, work: Work, dataset: UUID) -> Credentials | None:
@@ -66,10 +71,10 @@ def usable_account(site: Site, actor: Actor, push: UUID) -> Credentials:
         ForbiddenError: The right to write has been lost.
     """
     with site.begin() as work:
-        dataset = _open_dataset(work, actor, push)
+        dataset = _open_dataset(work, actor=actor, push=push)
         account = _current(work, dataset)
         if account is not None and _is_ending(account, work):
-            _move(work, account.generation, set(_USABLE), AccountState.DELETING)
+            _move(work, account.generation, set(USABLE), AccountState.DELETING)
             account = None
         if account is not None and _is_live(account, work):
             account.used_at = work.now
@@ -80,34 +85,58 @@ def usable_account(site: Site, actor: Actor, push: UUID) -> Credentials:
                 "again in a moment",
                 retry_after=1,
             )
-        generation = secrets.token_hex(16)
-        version = site.keys.current
-        account = Account(
-            generation=generation,
-            dataset_id=dataset,
-            key_id=site.keys.account(version, dataset, generation)[0],
-            server_key=version,
-            state=AccountState.CREATING,
-            created_at=work.now,
-            used_at=work.now,
-            expires_at=work.now + LIFE,
+        account = begin_account(
+            site, work, dataset, access=Access.PUT, expires_at=work.now + LIFE
         )
-        work.session.add(account)
+    return make_account(site, account, partial(_open_dataset, actor=actor, push=push))
+
+
+def begin_account(
+    site: Site, work: Work, dataset: UUID, *, access: Access, expires_at: datetime
+) -> Account:
+    """Write the row of a new account, of a generation that was never used."""
+    generation = secrets.token_hex(16)
+    version = site.keys.current
+    account = Account(
+        generation=generation,
+        access=access,
+        dataset_id=dataset,
+        key_id=site.keys.account(version, dataset, generation)[0],
+        server_key=version,
+        state=AccountState.CREATING,
+        created_at=work.now,
+        used_at=work.now,
+        expires_at=expires_at,
+    )
+    work.session.add(account)
+    return account
+
+
+def make_account(
+    site: Site, account: Account, require: Callable[[Work], object]
+) -> Credentials:
+    """Have the store make an account whose row is committed, and bring it to life.
+
+    Args:
+        site: The site.
+        account: As ``begin_account`` gave it.
+        require: Raises in the transaction that brings it to life if it is not allowed
+            (any more); it holds the lock of the dataset then.
+
+    Raises:
+        StoreUnavailableError: The store failed, or the account was ended meanwhile.
+    """
     reached(Step.ACCOUNT_WRITTEN)
-    return _create(site, actor, push, account)
-
-
-def _create(site: Site, actor: Actor, push: UUID, account: Account) -> Credentials:
     credentials = _credentials(site, account)
     try:
         site.accounts.create(
             credentials,
-            access=Access.PUT,
+            access=account.access,
             prefix=prefix_of(account.dataset_id),
-            expires_at=account.expires_at,
+            expires_at=max(account.expires_at, site.clock() + SHORTEST),
         )
         reached(Step.ACCOUNT_MADE)
-        _enliven(site, actor, push, account)
+        _enliven(site, account, require)
     except BaseException:
         # Even if it is noted as gone: it may have come to the store after that.
         with site.begin() as work:
@@ -117,10 +146,10 @@ def _create(site: Site, actor: Actor, push: UUID, account: Account) -> Credentia
     return credentials
 
 
-def _enliven(site: Site, actor: Actor, push: UUID, account: Account) -> None:
-    """Commit that the account may sign, on condition that the dataset is open."""
+def _enliven(site: Site, account: Account, require: Callable[[Work], object]) -> None:
+    """Commit that the account may be used, on condition that this is allowed."""
     with site.begin() as work:
-        _open_dataset(work, actor, push)
+        require(work)
         before = {AccountState.CREATING}
         if not _move(work, account.generation, before, AccountState.LIVE):
             raise StoreUnavailableError(
@@ -129,13 +158,23 @@ def _enliven(site: Site, actor: Actor, push: UUID, account: Account) -> None:
             )
 
 
-def retire(work: Work, dataset: UUID) -> None:
-    """Mark a dataset's accounts for deletion; ``settle`` does it."""
-    work.session.exec(
+def retire(
+    work: Work, dataset: UUID, access: Collection[Access] = tuple(Access)
+) -> None:
+    """Mark a dataset's accounts of some kinds for deletion; ``settle`` does it."""
+    retire_where(
+        work, col(Account.dataset_id) == dataset, col(Account.access).in_(access)
+    )
+
+
+def retire_where(work: Work, *which: ColumnElement[bool]) -> int:
+    """Mark usable accounts for deletion; gives how many."""
+    marked = work.session.exec(
         update(Account)
-        .where(col(Account.dataset_id) == dataset, col(Account.state).in_(_USABLE))
+        .where(*which, col(Account.state).in_(USABLE))
         .values(state=AccountState.DELETING)
     )
+    return int(marked.rowcount)
 
 
 def settle(site: Site, dataset: UUID | None = None) -> int:
@@ -172,16 +211,21 @@ def settle(site: Site, dataset: UUID | None = None) -> int:
     return len(marked)
 
 
-def retire_idle(work: Work) -> None:
-    """Mark accounts nobody uses, that end soon, or whose making never ended."""
-    idle = col(Account.used_at) < work.now - IDLE
-    ending = col(Account.expires_at) < work.now + 2 * URL_LIFE
+def retire_due(work: Work) -> None:
+    """Mark accounts that nobody needs, whose time is over, or that were never made.
+
+    One that signs is needed while there are pushes, and ends while its URLs live.
+    """
+    signing = col(Account.access) == Access.PUT
+    idle = signing & (col(Account.used_at) < work.now - IDLE)
+    ending = signing & (col(Account.expires_at) < work.now + 2 * URL_LIFE)
+    ended = col(Account.expires_at) <= work.now
     stuck = (col(Account.state) == AccountState.CREATING) & (
         col(Account.created_at) < work.now - CREATION_TIMEOUT
     )
     due = (
         select(Account.generation)
-        .where(col(Account.state).in_(_USABLE), idle | ending | stuck)
+        .where(col(Account.state).in_(USABLE), idle | ending | ended | stuck)
         .with_for_update(skip_locked=True)
     )
     work.session.exec(
@@ -219,7 +263,7 @@ def collect_unknown(site: Site) -> int:
     return len(unknown)
 
 
-def _open_dataset(work: Work, actor: Actor, push: UUID) -> UUID:
+def _open_dataset(work: Work, *, actor: Actor, push: UUID) -> UUID:
     _, row = find_push(work, actor, push, lock=True)
     require_open(row.state, name=row.name)
     return row.id
@@ -237,7 +281,9 @@ def _is_live(account: Account, work: Work) -> bool:
 def _current(work: Work, dataset: UUID) -> Account | None:
     return work.session.exec(
         select(Account).where(
-            Account.dataset_id == dataset, col(Account.state).in_(_USABLE)
+            Account.dataset_id == dataset,
+            Account.access == Access.PUT,
+            col(Account.state).in_(USABLE),
         )
     ).first()
 

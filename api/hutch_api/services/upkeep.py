@@ -92,9 +92,9 @@ def _note(what: str, error: Exception) -> HutchError | None:
 
 
 def end_accounts(site: Site) -> bool:
-    """Delete store accounts that are idle, marked or unknown."""
+    """Delete store accounts that are due, marked or unknown."""
     with site.begin() as work:
-        store_accounts.retire_idle(work)
+        store_accounts.retire_due(work)
     settled = store_accounts.settle(site)
     return store_accounts.collect_unknown(site) + settled > 0
 

@@ -1,8 +1,7 @@
 """The tables. What may be in them together is said here, what may happen is not.
 
-Rows that wait for work in the object store say so by their state (accounts
-``deleting``, intents with an upload to abort, superseded versions that are due):
-the outbox is the rows themselves, so that it cannot disagree with them.
+Rows that wait for work in the store say so by their state (accounts ``deleting``,
+intents with an upload to abort, superseded versions): the outbox is the rows.
 """
 
 from datetime import datetime
@@ -21,6 +20,7 @@ from hutch.contract.wire.datasets import (
     Right,
     State,
 )
+from hutch_api.domain.accounts import Access
 from hutch_api.store.columns import (
     ByteOrdered,
     ExactJson,
@@ -145,9 +145,9 @@ class Member(SQLModel, table=True):
 class Dataset(SQLModel, table=True):
     """A dataset, or the tombstone of one.
 
-    ``sweep_at`` and ``about_at`` say when work in the store is due. A round of the
-    scrub began at ``scrub_since`` and has come to the path ``scrub_after``; one worker
-    has it until ``scrub_until``.
+    ``sweep_at`` and ``about_at`` say when work in the store is due, ``tools_since``
+    from when on tools may have written there. A round of the scrub began at
+    ``scrub_since`` and has come to ``scrub_after``; one has it until ``scrub_until``.
 
     ``name_is_unique`` is set by an owner who sees all that they have. Whoever names or
     gives a dataset without seeing the rest must not learn from a refusal what is there.
@@ -191,6 +191,7 @@ class Dataset(SQLModel, table=True):
     sweep_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
     sweeps: int = 0
     about_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    tools_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     faults: int = 0
     scrubbed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     scrub_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -271,8 +272,7 @@ class Intent(SQLModel, table=True):
     """A file on its way; there before the store hears of it.
 
     ``version`` is set when it is done; ``cleared`` when it has ended and the store
-    holds nothing of it any more, neither an upload nor a version. Most rows are done
-    and cleared: no index but that of their ids holds them.
+    holds nothing of it any more. Most rows are both: only the index of ids has them.
     """
 
     __tablename__ = "intents"
@@ -321,19 +321,25 @@ class Superseded(SQLModel, table=True):
 
 
 class Account(SQLModel, table=True):
-    """A store account of a dataset, in one generation; secrets are computed."""
+    """A store account of a dataset, in one generation; secrets are computed.
+
+    ``user_id`` and ``token_id`` say for whom it is; one that signs is nobody's.
+    """
 
     __tablename__ = "accounts"
     __table_args__ = (
         partial_index(
-            "accounts_usable",
+            "accounts_signing",
             "dataset_id",
-            where="state in ('creating', 'live')",
+            where="state in ('creating', 'live') and access = 'put'",
             unique=True,
         ),
     )
 
     generation: str = Field(primary_key=True)
+    access: Access = Field(sa_type=one_of(Access))
+    user_id: UUID | None = Field(default=None, index=True)
+    token_id: UUID | None = None
     dataset_id: UUID = Field(foreign_key="datasets.id", index=True)
     key_id: str = Field(unique=True, repr=False)
     server_key: int
@@ -358,6 +364,7 @@ class Operation(SQLModel, table=True):
     done: int = 0
     total: int = 0
     problem: dict[str, Any] | None = Field(default=None, sa_type=JsonColumn)
+    result: dict[str, Any] | None = Field(default=None, sa_type=JsonColumn)
     created_at: datetime = Field(sa_type=UtcDateTime)
     updated_at: datetime = Field(sa_type=UtcDateTime)
     leased_until: datetime | None = Field(default=None, sa_type=UtcDateTime)

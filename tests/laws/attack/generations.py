@@ -13,7 +13,8 @@ from sqlmodel import select
 from hutch.contract.problems import HutchError, StoreUnavailableError
 from hutch.contract.wire.datasets import State
 from hutch_api.domain.access import Actor
-from hutch_api.ports.accounts import Access, StoreAccounts
+from hutch_api.domain.accounts import Access
+from hutch_api.ports.accounts import StoreAccounts
 from hutch_api.ports.objects import Credentials
 from hutch_api.services import store_accounts, upkeep
 from hutch_api.services.work import Site

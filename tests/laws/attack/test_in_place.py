@@ -12,7 +12,7 @@ import pytest
 from hutch_api.adapters import policies, provisioning
 from hutch_api.adapters.provisioning import random_credentials
 from hutch_api.adapters.s3 import Buckets, create_s3_store
-from hutch_api.ports.accounts import Access
+from hutch_api.domain.accounts import Access
 from hutch_api.ports.objects import Credentials, ObjectStore
 from tests.adapters.ready import Ready, set_up
 from tests.laws.attack.arsenal import Loot, Shot, archive, trailer, trailer_part
@@ -54,12 +54,12 @@ def pinned(store_server: StoreServer) -> Iterator[Pinned]:
 
 
 @contextmanager
-def pinned_in(ready: Ready) -> Iterator[Pinned]:
+def pinned_in(ready: Ready, access: Access = Access.PUT) -> Iterator[Pinned]:
     """Make pinned versions and a live account beside them."""
     accounts, account = ready.accounts(), random_credentials()
     prefix = f"d/{uuid4()}/"
     until = datetime.now(UTC) + timedelta(hours=1)
-    accounts.create(account, access=Access.PUT, prefix=prefix, expires_at=until)
+    accounts.create(account, access=access, prefix=prefix, expires_at=until)
     client = ready.client(ready.server)
     pins = {
         path: client.put_object(Bucket=ready.data, Key=prefix + path, Body=b"pinned")[
@@ -124,8 +124,9 @@ def write_unsigned(pinned: Pinned, known: Credentials) -> int:
     return len(hits)
 
 
-def test_put_accounts_are_bound_where_the_server_is_not_yet(
-    minio: StoreServer, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("access", [Access.PUT, Access.WRITE])
+def test_accounts_are_bound_where_the_server_is_not_yet(
+    minio: StoreServer, monkeypatch: pytest.MonkeyPatch, access: Access
 ) -> None:
     """An update changes what new accounts may do, before anybody sets the store up."""
 
@@ -136,7 +137,7 @@ def test_put_accounts_are_bound_where_the_server_is_not_yet(
         return policy
 
     monkeypatch.setattr(provisioning, "server_policy", unbound)
-    with pinned_in(set_up(minio)) as pinned:
+    with pinned_in(set_up(minio), access) as pinned:
         write_unsigned(pinned, pinned.account)
 
 

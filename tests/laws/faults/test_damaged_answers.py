@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from hutch.contract.problems import StoreUnavailableError
-from hutch_api.ports.accounts import Access
+from hutch_api.domain.accounts import Access
 from tests.laws.faults.faulty import Fault
 from tests.laws.faults.hall import Hall
 from tests.servers import random_credentials

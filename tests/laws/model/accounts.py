@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from hutch.contract.wire.datasets import State
 from hutch_api.domain.lifecycle import may_become
-from hutch_api.services.store_accounts import _USABLE
+from hutch_api.services.store_accounts import USABLE
 from hutch_api.store.tables import AccountState
 from tests.laws.model.checker import Step
 from tests.laws.model.rules import is_open
@@ -22,7 +22,7 @@ GUARDS: Final = {
     "live-before-signing": "nothing is signed before creating became live",
     "creating-to-live": "only creating becomes live (_move in _enliven)",
     "open-to-live": "live only on a dataset that is open (_open_dataset in _enliven)",
-    "retire-creating": "what is being made ends too (_USABLE in retire)",
+    "retire-creating": "what is being made ends too (USABLE in retire)",
     "settle-before-compare": "a close does not pass accounts that are pending",
     "ended-once": "only the operation that is running ends a close (operations.end)",
     "gone-after-deletion": "a row is gone only when the store has deleted it",
@@ -123,7 +123,7 @@ class Accounts:
                     return f"a URL of generation {n} works on a closed dataset"
                 if generation.row is AccountState.GONE:
                     return f"a URL of generation {n} works, and nobody knows of it"
-        usable = [g for g in world.generations if g.row in _USABLE]
+        usable = [g for g in world.generations if g.row in USABLE]
         return "two generations are usable" if len(usable) > 1 else None
 
     def is_settled(self, world: World) -> bool:
@@ -141,7 +141,7 @@ class Accounts:
     def _people(self, world: World) -> Iterator[Step[World]]:
         if len(world.servers) >= self.servers:
             return
-        usable = [n for n in _numbers(world) if world.generations[n].row in _USABLE]
+        usable = [n for n in _numbers(world) if world.generations[n].row in USABLE]
         if is_open(world.state):
             if not usable and len(world.generations) < self.generations:
                 yield from self._new(world)
@@ -171,7 +171,7 @@ class Accounts:
 
     def _retire(self, world: World) -> World:
         """Mark what is usable; ``store_accounts.retire``."""
-        ends = set(_USABLE)
+        ends = set(USABLE)
         if not self.holds("retire-creating"):
             ends = {AccountState.LIVE}
         return world._replace(
@@ -334,7 +334,7 @@ class Accounts:
     def _retire_stuck(self, world: World) -> World:
         return world._replace(
             generations=tuple(
-                g._replace(row=AccountState.DELETING) if g.row in _USABLE else g
+                g._replace(row=AccountState.DELETING) if g.row in USABLE else g
                 for g in world.generations
             )
         )

@@ -42,6 +42,7 @@ BODIES: Final[Mapping[str, Body]] = {
             }
         ]
     },
+    "POST /v1/datasets/{dataset}/store-accounts": lambda *_: {"access": "read"},
     "POST /v1/pushes/{push}/uploads": lambda *_: {
         "files": [{"path": "new", "size": len(SENT), "crc64nvme": crc(SENT)}]
     },
@@ -104,6 +105,7 @@ def request_for(route: Route, cast: Cast, caller: str, **instead: object) -> Req
         "push": cast.push_of(caller).id,
         "operation": cast.operation,
         "token": cast.token,
+        "account": cast.account,
         **NAMES.get(route.name, {}),
         **instead,
     }

@@ -45,6 +45,7 @@ def nothing_like(route: Route) -> dict[str, object]:
             "push": uuid4(),
             "operation": uuid4(),
             "token": uuid4(),
+            "account": uuid4(),
             "group": NOBODYS_NAME,
         }.items()
         if f"{{{name}}}" in route.path
@@ -58,6 +59,7 @@ def names_of(route: Route, cast: Cast, caller: str) -> dict[str, object]:
         "push": cast.push_of(caller).id,
         "operation": cast.operation,
         "token": cast.token,
+        "account": cast.account,
         "group": "team",
     }
 

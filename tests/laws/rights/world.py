@@ -17,9 +17,10 @@ from starlette.testclient import TestClient
 from hutch.contract.parts import SMALL
 from hutch.contract.wire.accounts import GroupIn, Role, Scope
 from hutch.contract.wire.datasets import Right
+from hutch.contract.wire.tools import StoreAccountIn
 from hutch.contract.wire.transfer import FinishItem, UploadIn, UploadsIn
 from hutch_api.domain.access import Actor
-from hutch_api.services import groups
+from hutch_api.services import groups, tool_accounts
 from hutch_api.services.uploads import announce
 from hutch_api.services.work import Site
 from hutch_api.store.tables import Member, Operation, Token, User
@@ -70,6 +71,7 @@ class Cast:
     pushes: dict[str, UnderWay] = field(default_factory=dict)
     operation: UUID = field(default_factory=uuid4)
     token: UUID = field(default_factory=uuid4)
+    account: UUID = field(default_factory=uuid4)
 
     def push_of(self, caller: str) -> UnderWay:
         """The push that a caller has, or the owner's."""
@@ -108,6 +110,9 @@ def make_cast(site: Site, client: TestClient, send: Send) -> Cast:
     flow.close(owner, cast.datasets["closed"])
     for name in PUSHERS:
         cast.pushes[name] = _begin(flow, people[name], cast.datasets["open"])
+    cast.account = tool_accounts.create_account(
+        site, owner, cast.datasets["open"], StoreAccountIn()
+    ).info.id
     _give_tokens(cast, people)
     _end_rights(site, people)
     with site.look() as work:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from hutch_api.adapters.accounts.iam_api import IamApi, asking, policy_arn
 from hutch_api.adapters.policies import account_policy
-from hutch_api.ports.accounts import Access
+from hutch_api.domain.accounts import Access
 from hutch_api.ports.objects import Credentials
 
 

@@ -14,7 +14,7 @@ from hutch_api.adapters.accounts.minio_api import (
     open_admin,
 )
 from hutch_api.adapters.policies import account_policy
-from hutch_api.ports.accounts import Access
+from hutch_api.domain.accounts import Access
 from hutch_api.ports.objects import Credentials
 
 _GONE: Final = "XMinioInvalidIAMCredentials"

@@ -21,7 +21,8 @@ from hutch_api.adapters.provisioning import Place, random_credentials
 from hutch_api.adapters.s3.client import system_certificates
 from hutch_api.adapters.s3.signing import Signer
 from hutch_api.adapters.stores import open_s3
-from hutch_api.ports.accounts import Access, AccountsApi
+from hutch_api.domain.accounts import Access
+from hutch_api.ports.accounts import AccountsApi
 from hutch_api.ports.objects import Credentials
 
 URL_LIFE_S: Final = 3_600

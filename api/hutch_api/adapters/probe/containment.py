@@ -12,7 +12,7 @@ from hutch_api.adapters.probe.bench import FORBIDDEN, Answer, Bench
 from hutch_api.adapters.probe.checks import Check, done, first, refused
 from hutch_api.adapters.probe.crc import checksum
 from hutch_api.adapters.provisioning import random_credentials
-from hutch_api.ports.accounts import Access
+from hutch_api.domain.accounts import Access
 
 _GUESSABLE: Final = (
     "minioadmin",

@@ -27,7 +27,7 @@ from hutch_api.adapters.s3.listing import (
 )
 from hutch_api.adapters.s3.requests import Requests
 from hutch_api.adapters.s3.signing import Signer
-from hutch_api.ports.objects import Credentials, Stat, Version
+from hutch_api.ports.objects import Credentials, Place, Stat, Version
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -54,11 +54,15 @@ class S3Store:
 
     Made by ``create_s3_store``. The server's identity makes the calls of the server
     and signs nothing that leaves it.
+
+    Attributes:
+        place: Where tools find the files.
     """
 
     def __init__(
         self,
         *,
+        place: Place,
         buckets: Buckets,
         once: "S3Client",
         again: "S3Client",
@@ -67,6 +71,7 @@ class S3Store:
         executor_signer: Signer,
         reader: Credentials,
     ) -> None:
+        self.place = place
         self._buckets, self._reader = buckets, reader
         self._once, self._again, self._requests = once, again, requests
         self._signer, self._executor_signer = signer, executor_signer
@@ -75,6 +80,7 @@ class S3Store:
     def for_executor(self) -> "S3Store":
         """Give the same store, signing for the endpoint that containers reach."""
         return S3Store(
+            place=self.place,
             buckets=self._buckets,
             once=self._once,
             again=self._again,
@@ -360,6 +366,7 @@ def create_s3_store(
         ValueError: If a URL is not that of a store.
     """
     return S3Store(
+        place=Place(public_url.rstrip("/"), region, buckets.data),
         buckets=buckets,
         once=make_client(internal_url, region=region, credentials=server),
         again=make_client(

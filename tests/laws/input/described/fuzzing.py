@@ -91,9 +91,9 @@ class Known:
 def _kind(operation: str) -> str:
     """Tell what the ``id`` in an answer of an operation names."""
     _, _, path = operation.partition(" ")
-    for kind in ("push", "token", "operation"):
+    for kind in ("push", "token", "operation", "store-account"):
         if f"{kind}s" in path.split("/") or f"{kind}es" in path.split("/"):
-            return kind
+            return kind.removeprefix("store-")
     return "dataset"
 
 

@@ -101,6 +101,7 @@ def refill(world: World, store: MemoryStore) -> None:
         "expires_at": [soon],
         "token": [limited.json()["info"]["id"]],
         "operation": [str(UUID(int=0))],
+        "account": [str(UUID(int=0))],
         "group": ["team"],
         "user": ["ada", "bob"],
         "owner": ["ada", "bob"],
