@@ -3,6 +3,7 @@
 import os
 import resource
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -65,6 +66,22 @@ def test_a_pull_fetches_what_others_changed(
     assert read(copy.root) == read(source.root)
     again = pull(copy, anna)
     assert (again.fetched, again.unchanged) == (0, 4)
+
+
+def test_what_a_pull_removed_is_not_taken_for_deleted_here(
+    live: Live, anna: Client
+) -> None:
+    """Though it had to be read again first: it had just been written."""
+    workdir = live.workdir(anna, TREE)
+    soon = time.time() + 60
+    os.utime(workdir.root / "b", (soon, soon))
+    push(workdir, anna)
+    other = live.scratch / "other"
+    clone(anna, anna.datasets.get(workdir.dataset), other)
+    (other / "b").unlink()
+    push(open_workdir(other), anna, delete=True)
+    assert pull(workdir, anna).removed == 1
+    assert read_status(workdir).deleted == ()
 
 
 def test_a_pull_never_overwrites_local_changes(

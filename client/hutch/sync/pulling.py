@@ -211,13 +211,15 @@ class _Pull:
         """Choose what to fetch, and remove here what is gone in the dataset."""
         chosen = chooser(self.workdir.config.include)
         blocked: set[str] = set()
+        gone: list[str] = []
         here = survey(self.workdir.root, self.journal.entries())
         for file, seen in paired(self._remote(), remembered(self.journal, here)):
             if isinstance(seen, Fault):
                 blocked.add(seen.path)
             if file is None:
-                if isinstance(seen, Sight) and seen.entry is not None:
-                    self._remove(seen.entry)
+                entry = seen.entry if isinstance(seen, Sight) else None
+                if entry is not None and self._remove(entry):
+                    gone.append(entry.path)
                 continue
             sight = seen if isinstance(seen, Sight) else Sight(file.path)
             # What was pushed from here belongs here, whatever the clone was limited to.
@@ -229,6 +231,7 @@ class _Pull:
             item = self._decide(file, sight)
             if item is not None:
                 yield item
+        self.journal.forget(gone)  # last: those that were read again are noted late
 
     def _remote(self) -> Iterator[FileOut]:
         """List the files of the dataset that may be written here.
@@ -301,7 +304,7 @@ class _Pull:
         self.journal.record([entry_of(file, mine.stamp, now_ns=now_ns)])
         return True
 
-    def _remove(self, entry: Entry) -> None:
+    def _remove(self, entry: Entry) -> bool:
         """Remove here what is gone in the dataset, if it was not changed here."""
         try:
             self.tree.remove(entry.path, expected=entry.stamp)
@@ -310,11 +313,11 @@ class _Pull:
             pass
         except LocalChangesError:
             self._conflict(entry.path, "it is gone in the dataset, but changed here")
-            return
+            return False
         except OSError as e:
             self.problems.append(Problem(entry.path, unwritable(entry.path, e)))
-            return
-        self.journal.forget([entry.path])
+            return False
+        return True
 
     def _conflict(self, path: str, reason: str) -> None:
         error = LocalChangesError(
