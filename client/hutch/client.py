@@ -11,7 +11,7 @@ from hutch.patience import Waiting, ignore
 from hutch.resources.accounts import Account, Groups, Tokens
 from hutch.resources.datasets import Datasets
 from hutch.resources.files import Files, Pushes
-from hutch.resources.tools import StoreAccounts
+from hutch.resources.tools import StoreAccounts, Strays
 
 SHORTEST_PREFIX: Final = 4
 """Fewer characters of an id fit too much to be meant as one."""
@@ -58,6 +58,7 @@ class Client:
         files: What datasets hold.
         pushes: How files get there; ``hutch.push`` is the comfortable way.
         store_accounts: Keys for S3 tools, each good for one dataset.
+        strays: What such tools did in the store, and taking it in.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -69,6 +70,7 @@ class Client:
         self.files = Files(connection)
         self.pushes = Pushes(connection)
         self.store_accounts = StoreAccounts(connection)
+        self.strays = Strays(connection)
 
     def __enter__(self) -> Self:
         return self

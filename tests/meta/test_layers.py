@@ -35,15 +35,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
         "sqlalchemy",
         "argon2",
     },
-    "hutch_api.services.scrub": {
-        "hutch_api.services",
-        "hutch_api.domain",
-        "hutch_api.store",
-        "hutch.contract",
-        "sqlmodel",
-        "sqlalchemy",
-        "awscrt",
-    },
+    "hutch_api.services.sums": {"hutch_api.services", "awscrt"},
     "hutch_api.adapters": {
         "hutch_api.domain",
         "hutch_api.ports",

@@ -153,7 +153,6 @@ def test_memory_is_bounded_by_batches_and_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(comparison, "BATCH", 2)
-    monkeypatch.setattr(comparison, "NAMED", 1)
     told: list[int] = []
     monkeypatch.setattr(comparison, "TELL_EVERY", 2)
     listed = [row(name, "dead") for name in "abcde"] + [row("f", "x"), row("g", "x")]
@@ -164,6 +163,7 @@ def test_memory_is_bounded_by_batches_and_names(
         listed,
         is_dead=lambda _, v: v.version == "dead",
         remove=lambda batch: removed.append(len(batch)),
+        named=1,
         tell=told.append,
     )
     assert removed == [2, 2, 1]

@@ -121,9 +121,10 @@ def announce_files(
     portable: bool,
 ) -> list[Announced]:
     """Decide about each file and write the intents of those that may be sent."""
-    checked = [_check_path(item.path, portable=portable) for item in wanted]
+    checked = [check_path(item.path, portable=portable) for item in wanted]
     folds = {fold(path) for path in checked if isinstance(path, str)}
-    known = look_up(work, push, folds, [p for p in checked if isinstance(p, str)])
+    paths = [p for p in checked if isinstance(p, str)]
+    known = look_up(work, dataset.id, folds, paths, push=push.id)
     changes = _Changes()
     context = _Context(work, actor, push, dataset, known, force, changes)
     batch = Batch()
@@ -135,7 +136,7 @@ def announce_files(
             outcome.error = path
             continue
         try:
-            _require_no_clash(path, known, batch)
+            require_no_clash(path, known, batch)
             _decide(context, outcome, path, item)
         except HutchError as error:
             outcome.error = error
@@ -145,15 +146,20 @@ def announce_files(
     return outcomes
 
 
-def _check_path(text: str, *, portable: bool) -> RelativePath | PathInvalidError:
+def check_path(text: str, *, portable: bool) -> RelativePath | PathInvalidError:
+    """Tell whether a file may be called so; the error says why not."""
     try:
         return parse(text, portable=portable)
     except PathError as error:
         return PathInvalidError(f"{text!r} {error.reason}", path=text)
 
 
-def _require_no_clash(path: RelativePath, known: Known, batch: Batch) -> None:
-    """Refuse what could not lie beside the rest on a disk that ignores case."""
+def require_no_clash(path: RelativePath, known: Known, batch: Batch) -> None:
+    """Refuse what could not lie beside the rest on a disk that ignores case.
+
+    Raises:
+        PathClashError: It could not.
+    """
     folded = fold(path)
     other = name_there(folded, known, batch) or path
     if other != path or folded in batch.names:

@@ -196,6 +196,7 @@ def _render(
         seal=row.seal,
         closed_at=row.closed_at,
         deleted_at=row.deleted_at,
+        tools_since=row.tools_since,
         scrubbed_at=row.scrubbed_at,
         faults=row.faults,
     )

@@ -46,6 +46,7 @@ from hutch_api.services import (
 from hutch_api.services.about import About
 from hutch_api.services.comparison import NAMED, PASSES, Comparison, Oddity, compare
 from hutch_api.services.files import pinned, walk
+from hutch_api.services.intake import Refused, take_in
 from hutch_api.services.remains import (
     dead_of,
     delete_versions,
@@ -64,8 +65,6 @@ from hutch_api.store.tables import (
 )
 
 _ABSENT: Final = {Oddity.MISSING, Oddity.HIDDEN}
-_DECIDED: Final = "closed_at"
-"""Option of an operation: when it was decided that the dataset is closed."""
 _DROPPABLE: Final = {Oddity.ADDED, Oddity.OVERWRITTEN, Oddity.DELETED}
 
 
@@ -144,7 +143,8 @@ def _begin(work: Work, actor: Actor, dataset: Dataset, wanted: CloseIn) -> Opera
         actor,
         OperationKind.CLOSE,
         dataset,
-        options={"drop": wanted.drop},
+        options={"adopt": wanted.adopt, "drop": wanted.drop},
+        inline=not wanted.adopt,
     )
 
 
@@ -158,7 +158,7 @@ def proceed(site: Site, operation: Operation) -> None:
     store_accounts.settle(site, dataset)
     end_uploads(site, dataset)
     reached(Step.CLOSE_FENCED)
-    closed_at = _decided(operation) or _compare(site, operation)
+    closed_at = operations.decided(operation) or _compare(site, operation)
     reached(Step.CLOSE_DECIDED)
     if closed_at is None:
         return
@@ -191,15 +191,23 @@ def proceed(site: Site, operation: Operation) -> None:
 def _compare(site: Site, operation: Operation) -> datetime | None:
     """Compare the store with the manifest and decide; as ``_decide``."""
     try:
-        reasons = _tidy(site, operation)
+        refused: Refused = {}
+        if operation.options.get("adopt"):
+            refused = take_in(site, operation)
+        reasons = _tidy(site, operation, refused)
         reached(Step.CLOSE_COMPARED)
         return _decide(site, operation, reasons)
     except operations.EndedError:
         return None
 
 
-def _tidy(site: Site, operation: Operation) -> list[dict[str, Any]]:
+def _tidy(site: Site, operation: Operation, refused: Refused) -> list[dict[str, Any]]:
     """Make the listing equal the manifest, or tell what stands against it.
+
+    Args:
+        site: The site.
+        operation: The close.
+        refused: What could not be adopted, and why.
 
     Raises:
         EndedError: Others have ended the operation meanwhile.
@@ -219,7 +227,7 @@ def _tidy(site: Site, operation: Operation) -> list[dict[str, Any]]:
         # On MinIO an object that went may have hidden what lies below its key.
         revealing = found.removed and not _ABSENT.isdisjoint(found.counts)
         if not found.taken and not revealing:
-            return _reasons(found)
+            return _reasons(found, refused)
     raise StoreError(
         f"the store goes on listing more below dataset {dataset} than was left there",
         dataset=str(dataset),
@@ -237,11 +245,12 @@ def _remove(site: Site, operation: UUID, versions: Sequence[Version]) -> None:
         delete_versions(site, versions)
 
 
-def _reasons(found: Comparison) -> list[dict[str, Any]]:
+def _reasons(found: Comparison, refused: Refused) -> list[dict[str, Any]]:
+    advice = "close with --adopt to take that in, or with --drop to undo it"
     words = {
-        Oddity.ADDED: "is in the store but was never pushed",
-        Oddity.OVERWRITTEN: "was overwritten in the store by another tool",
-        Oddity.DELETED: "was deleted in the store by another tool",
+        Oddity.ADDED: f"is in the store but was never pushed; {advice}",
+        Oddity.OVERWRITTEN: f"was overwritten in the store by another tool; {advice}",
+        Oddity.DELETED: f"was deleted in the store by another tool; {advice}",
         Oddity.MISSING: "is no longer in the store; push it again",
         Oddity.HIDDEN: "is hidden in the store by an object above it",
     }
@@ -249,7 +258,11 @@ def _reasons(found: Comparison) -> list[dict[str, Any]]:
         {
             "reason": str(d.oddity),
             "path": d.path,
-            "detail": f"{d.path!r} {words[d.oddity]}",
+            "detail": (
+                refused[d.path].detail
+                if d.path in refused
+                else f"{d.path!r} {words[d.oddity]}"
+            ),
             "count": found.counts[d.oddity],
         }
         for d in found.differences
@@ -273,10 +286,11 @@ def _decide(
         current = operations.lock_running(work, operation.id)
         if current is None:
             return None
-        if (decided := _decided(current)) is not None:
+        if (decided := operations.decided(current)) is not None:
             return decided
         if not reasons:
-            current.options = {**current.options, _DECIDED: work.now.isoformat()}
+            at = work.now.isoformat()
+            current.options = {**current.options, operations.DECIDED: at}
             return work.now
         refusal = _refusal(row.name, reasons)
         operations.end(work, current.id, problem=to_problem(refusal))
@@ -286,12 +300,6 @@ def _decide(
             work, actor, "close-refused", row.id, paths=[r["path"] for r in reasons]
         )
     return None
-
-
-def _decided(operation: Operation) -> datetime | None:
-    """Tell when it was decided that a dataset is closed; None if it was not yet."""
-    at = operation.options.get(_DECIDED)
-    return None if at is None else datetime.fromisoformat(at)
 
 
 def _describe(

@@ -44,7 +44,7 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Changes:
+class Changes:
     """What a commit writes at its end, one statement for each kind of row."""
 
     added: list[Mapping[str, Any]] = field(default_factory=list)
@@ -94,7 +94,7 @@ def commit_files(
     intents, files = _fetch(work, dataset, [intent for intent, _ in arrived])
     names = user_names(work, {f.committed_by for f in files.values()})
     outcomes: dict[UUID, Committed | HutchError] = {}
-    changes = _Changes()
+    changes = Changes()
     for known, version in arrived:
         intent, file = intents[known.id], files.get(known.path)
         try:
@@ -166,7 +166,7 @@ def superseded(work: Work, dataset: UUID, file: FileRow) -> Mapping[str, Any]:
 
 def _take(
     work: Work,
-    changes: _Changes,
+    changes: Changes,
     dataset: Dataset,
     intent: IntentRow,
     file: FileRow | None,
@@ -174,24 +174,18 @@ def _take(
     assert intent.crc64nvme is not None  # noqa: S101 - set before completing
     assert intent.sha256 is not None  # noqa: S101 - set before completing
     taken = {
-        "dataset_id": dataset.id,
         "path": intent.path,
+        "fold": intent.fold,
         "size": intent.size,
         "sha256": intent.sha256,
         "crc64nvme": intent.crc64nvme,
         "version": intent.version,
         "intent_id": intent.id,
         "confirmed": False,
-        "committed_at": work.now,
+        "confirmed_at": None,
         "committed_by": intent.actor_id,
     }
-    if file is None:
-        changes.added.append({**taken, "fold": intent.fold})
-        dataset.files += 1
-    else:
-        changes.superseded.append(superseded(work, dataset.id, file))
-        changes.replaced.append(taken)
-    dataset.bytes += intent.size - (0 if file is None else file.size)
+    put_file(work, changes, dataset, taken, file)
     changes.done.append(
         {
             "id": intent.id,
@@ -201,3 +195,22 @@ def _take(
             "touched_at": work.now,
         }
     )
+
+
+def put_file(
+    work: Work,
+    changes: Changes,
+    dataset: Dataset,
+    taken: Mapping[str, Any],
+    file: FileRow | None,
+) -> None:
+    """Put a file into a dataset, in the place of the one that is there."""
+    row = {**taken, "dataset_id": dataset.id, "committed_at": work.now}
+    dataset.bytes += row["size"] - (0 if file is None else file.size)
+    if file is None:
+        changes.added.append(row)
+        dataset.files += 1
+        return
+    changes.superseded.append(superseded(work, dataset.id, file))
+    del row["fold"]
+    changes.replaced.append(row)

@@ -30,7 +30,7 @@ class Oddity(StrEnum):
     HIDDEN = "hidden"
     """The pinned version is not listed because a foreign object lies above it."""
     BURIED = "buried"
-    """Foreign versions that no reader gets: below the pinned one, or all markers."""
+    """Foreign versions that no reader gets: below the pinned one, or below a marker."""
 
 
 NAMED: Final = 100
@@ -59,10 +59,17 @@ class Pinned(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A key at which store and manifest differ."""
+    """A key at which store and manifest differ.
+
+    Attributes:
+        base: The version that is pinned there; None if the path is not known.
+        foreign: The versions there that are not hutch's, the newest first.
+    """
 
     path: str
     oddity: Oddity
+    base: str | None = None
+    foreign: tuple[Version, ...] = ()
 
 
 @dataclass(slots=True)
@@ -70,7 +77,7 @@ class Comparison:
     """What a pass over a dataset's listing found; it stays small.
 
     Attributes:
-        differences: The first of those that are left, ``NAMED`` at most.
+        differences: The first of those that are left.
         counts: How many keys differ in which way, and are left.
         taken: How many keys differed in which way, and were taken away.
         removed: How many versions were taken away.
@@ -93,9 +100,11 @@ class _Pass:
         is_dead: Callable[[str, Version], bool],
         takes: Collection[Oddity],
         remove: Callable[[Sequence[Version]], None],
+        named: int,
     ) -> None:
         self.result = Comparison()
         self._is_dead, self._takes, self._remove = is_dead, takes, remove
+        self._named = named
         self._waiting: list[Version] = []
         self._added: list[str] = []
 
@@ -112,20 +121,21 @@ class _Pass:
             else:
                 foreign.append(row)
         if file is not None and not held:
-            self._note(path, Oddity.MISSING, foreign)
+            self._note(path, Oddity.MISSING, foreign, file)
         elif above:
             marked = foreign[0].is_marker
-            self._note(path, Oddity.DELETED if marked else Oddity.OVERWRITTEN, foreign)
-        elif file is None and any(not v.is_marker for v in foreign):
+            oddity = Oddity.DELETED if marked else Oddity.OVERWRITTEN
+            self._note(path, oddity, foreign, file)
+        elif file is None and foreign and not foreign[0].is_marker:
             self._added = [*self._near(path), path]
             self._note(path, Oddity.ADDED, foreign)
         elif foreign:
             self._note(path, Oddity.BURIED, foreign)
 
-    def absent(self, path: str) -> None:
+    def absent(self, file: Pinned) -> None:
         """Tell what is gone from what only hides below a foreign object (MinIO)."""
-        hidden = any(path.startswith(f"{above}/") for above in self._added)
-        self._note(path, Oddity.HIDDEN if hidden else Oddity.MISSING, ())
+        hidden = any(file.path.startswith(f"{above}/") for above in self._added)
+        self._note(file.path, Oddity.HIDDEN if hidden else Oddity.MISSING, (), file)
 
     def end(self) -> None:
         """Take away what still waits for it."""
@@ -136,7 +146,13 @@ class _Pass:
         """Keep those added objects below which a path from here on may lie."""
         return [added for added in self._added if path < f"{added}0"]  # after "/"
 
-    def _note(self, path: str, oddity: Oddity, foreign: Sequence[Version]) -> None:
+    def _note(
+        self,
+        path: str,
+        oddity: Oddity,
+        foreign: Sequence[Version],
+        file: Pinned | None = None,
+    ) -> None:
         if oddity in self._takes and foreign:
             self.result.taken[oddity] += 1
             self._take(path, foreign)
@@ -145,8 +161,10 @@ class _Pass:
         if oddity is Oddity.BURIED:
             return
         self.result.counts[oddity] += 1
-        if len(self.result.differences) < NAMED:
-            self.result.differences.append(Difference(path, oddity))
+        if len(self.result.differences) < self._named:
+            base = None if file is None else file.version
+            found = Difference(path, oddity, base, tuple(foreign))
+            self.result.differences.append(found)
 
     def _take(self, path: str, versions: Sequence[Version]) -> None:
         named = self.result.removed_paths
@@ -166,6 +184,7 @@ def compare(
     is_dead: Callable[[str, Version], bool],
     remove: Callable[[Sequence[Version]], None],
     takes: Collection[Oddity] = (),
+    named: int = NAMED,
     tell: Callable[[int], None] = lambda _: None,
 ) -> Comparison:
     """Compare a listing with a manifest, and take away what may go.
@@ -178,15 +197,16 @@ def compare(
             use any more; such a version goes without asking.
         remove: Deletes versions; called with a batch now and then.
         takes: In which cases the foreign versions of a key go as well.
+        named: Most differences to tell one by one.
         tell: Called now and then with the number of files compared.
     """
-    run = _Pass(is_dead=is_dead, takes=takes, remove=remove)
+    run = _Pass(is_dead=is_dead, takes=takes, remove=remove, named=named)
     pinned = iter(files)
     file = next(pinned, None)
     compared = 0
     for seen, (path, rows) in enumerate(_by_path(dataset, listed), 1):
         while file is not None and file.path < path:
-            run.absent(file.path)
+            run.absent(file)
             file = next(pinned, None)
         own = file if file is not None and file.path == path else None
         run.key(path, own, rows)
@@ -196,7 +216,7 @@ def compare(
         if seen % TELL_EVERY == 0:
             tell(compared)
     while file is not None:
-        run.absent(file.path)
+        run.absent(file)
         file = next(pinned, None)
     run.end()
     return run.result

@@ -1,6 +1,6 @@
 """What a dataset holds and awaits near the paths that somebody announces."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -25,7 +25,6 @@ from hutch_api.store.tables import (
     File,
     Intent,
     IntentState,
-    Push,
     Superseded,
 )
 
@@ -70,16 +69,24 @@ class Batch:
         self.above.update(ancestors(folded))
 
 
-def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
+def look_up(
+    work: Work,
+    dataset: UUID,
+    folds: set[str],
+    paths: Sequence[str],
+    *,
+    push: UUID | None = None,
+) -> Known:
     """Find out, in a handful of statements, what all of them are decided with.
 
     Args:
         work: The transaction; it holds the lock of the dataset.
-        push: Who announces.
+        dataset: Which one.
         folds: The folds of the announced paths.
         paths: The paths.
+        push: The push that announces; None if nothing is pushed.
     """
-    session, dataset = work.session, push.dataset_id
+    session = work.session
     parents = {a for f in folds for a in ancestors(f)}
     files = read_files(
         session,
@@ -112,7 +119,7 @@ def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
         )
     ).all()
     committed = among(session, col(Intent.id), [f.intent_id for f in files])
-    own = select(Intent.id).where(Intent.push_id == push.id, committed)
+    own = select(Intent.id).where(Intent.push_id == push, committed)
     people = {f.committed_by for f in files} | {i.actor_id for i in live}
     return Known(
         files={f.fold: f for f in files},
@@ -120,7 +127,7 @@ def look_up(work: Work, push: Push, folds: set[str], paths: list[str]) -> Known:
         names=user_names(work, people),
         used=frozenset([*superseded, *aborted]),
         above=_directories(work, dataset, folds),
-        own=frozenset(session.exec(own).all() if files else ()),
+        own=frozenset(session.exec(own).all() if push and files else ()),
     )
 
 

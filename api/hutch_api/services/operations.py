@@ -6,7 +6,7 @@ was only slow does no harm.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -42,6 +42,10 @@ RETRY: Final = timedelta(seconds=10)
 """How long a store that failed is left alone."""
 
 
+DECIDED: Final = "closed_at"
+"""Option of a close: when it was decided that the dataset is closed."""
+
+
 class EndedError(Exception):
     """Others have ended the operation that somebody slow goes on with."""
 
@@ -72,6 +76,7 @@ def start(
     dataset: Dataset,
     *,
     options: dict[str, Any],
+    inline: bool = True,
 ) -> Operation:
     """Write the row of an operation; a small one is leased to the request itself.
 
@@ -81,7 +86,10 @@ def start(
         kind: What is to be done.
         dataset: To which dataset.
         options: What it needs to know when it is resumed.
+        inline: Whether a request may do it, if it is small; it must not be one that
+            reads files.
     """
+    small = inline and dataset.files <= INLINE
     row = Operation(
         id=uuid4(),
         kind=kind,
@@ -93,7 +101,7 @@ def start(
         total=dataset.files,
         created_at=work.now,
         updated_at=work.now,
-        leased_until=work.now + LEASE if dataset.files <= INLINE else None,
+        leased_until=work.now + LEASE if small else None,
     )
     work.session.add(row)
     return row
@@ -196,6 +204,12 @@ def require_running(site: Site, operation: UUID) -> None:
         raise EndedError
 
 
+def decided(operation: Operation) -> datetime | None:
+    """Tell when it was decided that a dataset is closed; None if it was not yet."""
+    at = operation.options.get(DECIDED)
+    return None if at is None else datetime.fromisoformat(at)
+
+
 def lock_running(work: Work, operation: UUID) -> Operation | None:
     """Lock an operation and see it as it is now; None if it has ended."""
     row = work.session.exec(
@@ -255,4 +269,5 @@ def operation_out(row: Operation) -> OperationOut:
         created_at=row.created_at,
         updated_at=row.updated_at,
         problem=row.problem,
+        result=row.result,
     )

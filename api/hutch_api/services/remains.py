@@ -37,20 +37,29 @@ _Row = TypeVar("_Row", Superseded, Intent)
 _log = logging.getLogger(__name__)
 
 
-def dead_of(site: Site, dataset: UUID) -> Callable[[str, Version], bool]:
+def dead_of(
+    site: Site, dataset: UUID, *, after: str = ""
+) -> Callable[[str, Version], bool]:
     """Make the test for versions that are ours and have no use any more.
 
     Those are superseded ones, and what an ended upload left. Everything else that is
     not pinned is somebody's data.
 
+    Args:
+        site: The site.
+        dataset: Which dataset.
+        after: It is asked about paths behind this one only.
+
     Returns:
         The test, for one pass over a listing: it is asked in the order of the paths,
         and holds a page of rows, however many there are.
     """
-    superseded = _InOrder(_walk(site, _superseded_after(dataset)), lambda s: s.path)
-    ended = _InOrder(
-        _walk(site, _intents_after(dataset, *_UNCLEARED)), lambda i: i.path
+    behind = col(Superseded.path) > after
+    superseded = _InOrder(
+        _walk(site, _superseded_after(dataset, behind)), lambda s: s.path
     )
+    wanted = (*_UNCLEARED, col(Intent.path) > after)
+    ended = _InOrder(_walk(site, _intents_after(dataset, *wanted)), lambda i: i.path)
 
     def is_dead(path: str, version: Version) -> bool:
         if any(s.version == version.version for s in superseded.at(path)):
@@ -103,12 +112,12 @@ def _walk(
 
 
 def _superseded_after(
-    dataset: UUID,
+    dataset: UUID, *which: ColumnElement[bool]
 ) -> Callable[[Superseded | None], SelectOfScalar[Superseded]]:
     place = tuple_(col(Superseded.path), col(Superseded.version))
 
     def after(last: Superseded | None) -> SelectOfScalar[Superseded]:
-        query = select(Superseded).where(Superseded.dataset_id == dataset)
+        query = select(Superseded).where(Superseded.dataset_id == dataset, *which)
         if last is not None:
             query = query.where(place > (last.path, last.version))
         return query.order_by(col(Superseded.path), col(Superseded.version))

@@ -1,6 +1,6 @@
 """Take files out of an open dataset."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlmodel import col, delete
@@ -21,7 +21,7 @@ from hutch_api.services.files import user_names
 from hutch_api.services.pushes import find_push
 from hutch_api.services.work import Work
 from hutch_api.store.rows import FILES, FileRow, among, insert_rows, read_files
-from hutch_api.store.tables import File, Superseded
+from hutch_api.store.tables import Dataset, File, Superseded
 
 
 def remove_files(
@@ -54,17 +54,7 @@ def remove_files(
         if file is not None and problem is None:
             removed.append(file)
     if removed:
-        insert_rows(
-            work.session, Superseded, [superseded(work, dataset.id, f) for f in removed]
-        )
-        work.session.exec(
-            delete(File).where(
-                col(File.dataset_id) == dataset.id,
-                among(work.session, col(File.path), [f.path for f in removed]),
-            )
-        )
-        dataset.files -= len(removed)
-        dataset.bytes -= sum(f.size for f in removed)
+        take_out(work, dataset, removed)
         dataset.revision += 1
         dataset.updated_at = work.now
         audit.record(
@@ -76,6 +66,22 @@ def remove_files(
             revision=dataset.revision,
         )
     return DeletionsOut(files=tuple(outcomes), revision=dataset.revision)
+
+
+def take_out(work: Work, dataset: Dataset, files: Sequence[FileRow]) -> None:
+    """Take files out of a dataset; their versions wait for their deletion."""
+    if not files:
+        return
+    gone = [superseded(work, dataset.id, file) for file in files]
+    insert_rows(work.session, Superseded, gone)
+    work.session.exec(
+        delete(File).where(
+            col(File.dataset_id) == dataset.id,
+            among(work.session, col(File.path), [f.path for f in files]),
+        )
+    )
+    dataset.files -= len(files)
+    dataset.bytes -= sum(f.size for f in files)
 
 
 def _problem(

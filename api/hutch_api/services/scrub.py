@@ -7,16 +7,13 @@ neither many workers nor one that is killed read more than that. How far a round
 come stands in the rows; whoever is next goes on there.
 """
 
-import hashlib
 import logging
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from awscrt.checksums import crc64nvme
 from sqlalchemy import ColumnElement, and_, func, or_
 from sqlmodel import col, select
 
@@ -24,6 +21,7 @@ from hutch.contract.problems import StoreError
 from hutch.contract.wire.datasets import Fault, State
 from hutch_api.domain.layout import key_of
 from hutch_api.services import audit
+from hutch_api.services.sums import Sums, compute
 from hutch_api.services.work import Site, Work
 from hutch_api.store.tables import Dataset, File, Instance
 
@@ -193,16 +191,15 @@ def _examine(
 def _compare(
     site: Site, taken: _Slice, file: File, stop: Callable[[], bool]
 ) -> Fault | None:
-    sha256, crc, size = hashlib.sha256(), 0, 0
-    for block in site.objects.read(key_of(taken.dataset, file.path), file.version):
+    def beat() -> None:
         if stop():
             raise _StoppedError
         _hold(site, taken)
-        sha256.update(block)
-        crc = crc64nvme(block, crc)
-        size += len(block)
-    found = (size, sha256.hexdigest(), b64encode(crc.to_bytes(8, "big")).decode())
-    return None if found == (file.size, file.sha256, file.crc64nvme) else Fault.CORRUPT
+
+    key = key_of(taken.dataset, file.path)
+    found = compute(site, key, file.version, beat=beat)
+    recorded = Sums(file.size, file.sha256, file.crc64nvme)
+    return None if found == recorded else Fault.CORRUPT
 
 
 def _hold(site: Site, taken: _Slice) -> None:

@@ -23,6 +23,7 @@ from hutch.contract.wire.datasets import OperationKind
 from hutch_api.domain.layout import key_of
 from hutch_api.services import (
     about,
+    adoption,
     audit,
     closing,
     deletion,
@@ -223,6 +224,7 @@ def go_on(site: Site) -> bool:
     if operation is None:
         return False
     steps = {
+        OperationKind.ADOPT: adoption.proceed,
         OperationKind.CLOSE: closing.proceed,
         OperationKind.DELETE: deletion.proceed,
     }

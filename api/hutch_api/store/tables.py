@@ -34,11 +34,10 @@ _BIG: Any = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Verb(StrEnum):
-    """How the bytes of an intent arrive: S, M, or found in the store (adopt)."""
+    """How the bytes of an intent arrive: verb S or M."""
 
     SINGLE = "single"
     MULTIPART = "multipart"
-    ADOPT = "adopt"
 
 
 class IntentState(StrEnum):

@@ -28,6 +28,7 @@ COMMANDS: Final = (
     "push",
     "pull",
     "clone",
+    "adopt",
     "close",
     "derive",
     "ls",

@@ -6,6 +6,7 @@ from hutch.cli import text
 from hutch.cli.exits import Exit, exit_of_files
 from hutch.cli.screen import Screen
 from hutch.contract.wire.datasets import DatasetOut
+from hutch.contract.wire.tools import StrayOut
 from hutch.models import Problem
 
 MOST = 20
@@ -35,6 +36,13 @@ def show_paths(screen: Screen, mark: str, paths: Iterable[str]) -> None:
     """Print paths with what is the matter with them in front."""
     for path in paths:
         screen.show(f"{mark:9} {path}")
+
+
+def show_strays(screen: Screen, strays: Iterable[StrayOut]) -> None:
+    """Print what other tools did in the store, and why some of it cannot stay."""
+    for stray in strays:
+        why = f": {stray.problem.get('detail')}" if stray.problem else ""
+        screen.show(f"{stray.kind.value:11} {stray.path}{why}")
 
 
 def describe(screen: Screen, dataset: DatasetOut) -> None:

@@ -1,14 +1,19 @@
 """Routes for S3 tools: accounts of the store, and what tools left there."""
 
+from collections.abc import Iterator
 from uuid import UUID
 
 from hutch.connection import Connection
+from hutch.contract.wire.datasets import OperationOut
 from hutch.contract.wire.tools import (
     LIFE_S,
+    AdoptIn,
     StoreAccess,
     StoreAccountCreated,
     StoreAccountIn,
     StoreAccountList,
+    StrayOut,
+    StrayPage,
 )
 
 
@@ -50,6 +55,44 @@ class StoreAccounts:
     def revoke(self, account: UUID) -> None:
         """End an account, from the next request to the store on."""
         self._connection.send("DELETE", f"/v1/store-accounts/{account}")
+
+
+class Strays:
+    """What other tools did in the store to an open dataset."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def page(
+        self, dataset: UUID, *, after: str | None = None, limit: int = 1_000
+    ) -> StrayPage:
+        """Read a page of paths where store and dataset differ."""
+        return self._connection.call(
+            "GET",
+            f"/v1/datasets/{dataset}/strays",
+            StrayPage,
+            query={"after": after, "limit": limit},
+        )
+
+    def iterate(self, dataset: UUID) -> Iterator[StrayOut]:
+        """Walk all of them, in the order of the bytes of their paths."""
+        after: str | None = None
+        while True:
+            page = self.page(dataset, after=after)
+            yield from page.items
+            after = page.next
+            if after is None:
+                return
+
+    def adopt(self, dataset: UUID, wanted: AdoptIn | None = None) -> OperationOut:
+        """Take them into the dataset, or undo them; wait with ``datasets.wait``."""
+        return self._connection.call(
+            "POST",
+            f"/v1/datasets/{dataset}/adoptions",
+            OperationOut,
+            body=wanted or AdoptIn(),
+            repeat=True,
+        )
 
 
 def _accounts(dataset: UUID) -> str:

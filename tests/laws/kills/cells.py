@@ -21,8 +21,6 @@ from hutch.contract.wire.datasets import State
 from hutch.contract.wire.transfer import AbortIn, UploadIn, UploadsIn
 from hutch.workdir.directory import find_workdir
 from hutch.workdir.journal import Entry, open_journal
-from hutch_api.adapters.stores import open_s3
-from hutch_api.domain.layout import key_of
 from hutch_api.services import operations, sweep, upkeep
 from hutch_api.store.tables import (
     LIVE_INTENTS,
@@ -32,8 +30,8 @@ from hutch_api.store.tables import (
     IntentState,
     Superseded,
 )
+from tests.laws.kills.tools import adopt, put_foreign
 from tests.laws.kills.world import Role, World, tree, write
-from tests.servers import REGION
 from tests.steps import Hold
 from tests.zygote import Process
 
@@ -50,6 +48,8 @@ WITH_STORE: Final = (
     Step.CLOSE_COMPARED,
     Step.SEAL_WRITTEN,
     Step.VERSIONS_DELETED,
+    Step.ADOPTED_WRITTEN,
+    Step.DROP_ANNOUNCED,
     Step.SWEEP_REMOVED,
 )
 """Steps next to a write of the store: there the store is killed as well."""
@@ -82,6 +82,7 @@ _ACCOUNT: Final = _between(Step.ACCOUNT_WRITTEN, Step.ACCOUNT_LIVE)
 _FINISH: Final = _between(Step.UPLOAD_COMPLETED, Step.FILES_COMMITTED)
 _CLOSE: Final = _between(Step.ACCOUNT_ENDED, Step.CLOSED_WRITTEN)
 _DELETE: Final = _between(Step.DELETING_WRITTEN, Step.DELETED_WRITTEN)
+_ADOPT: Final = _between(Step.ADOPTED_READ, Step.DROP_ANNOUNCED)
 _SWEEP: Final = _between(Step.SWEEP_LEASED, Step.SWEEP_NOTED)
 _CHORE: Final = _between(Step.SUPERSEDED_DELETED, Step.REMAINS_CLEARED)
 
@@ -94,6 +95,8 @@ def run(world: World, step: Step, victim: Role) -> None:
             close(cell)
         elif step in _DELETE:
             delete(cell)
+        elif step in _ADOPT:
+            adopt(cell)
         elif step in _SWEEP:
             swept(cell)
         elif step in _CHORE:
@@ -311,16 +314,6 @@ def bystander(cell: Cell) -> tuple[Path, Process, Hold]:
     pushing = world.hutch("push", where=root)
     hold.wait()
     return root, pushing, hold
-
-
-def put_foreign(world: World, root: Path) -> None:
-    """Write into a dataset's prefix with the administrator's keys."""
-    environ = world.environ
-    client = open_s3(environ["HUTCH_S3_URL"], world.store.server.root, region=REGION)
-    key = key_of(world.id_of(root), "foreign")
-    bucket = environ["HUTCH_S3_DATA_BUCKET"]
-    client.put_object(Bucket=bucket, Key=key, Body=b"x")
-    client.close()
 
 
 def chore(cell: Cell) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hutch.contract.wire.datasets import State
-from hutch_api.store.tables import IntentState, Verb
+from hutch_api.store.tables import IntentState
 from tests.laws.model import ending, pushing
 from tests.laws.model.checker import Step
 from tests.laws.model.world import FOREIGN, NONE, Bounds, Server, World
@@ -18,6 +18,7 @@ _GOES_ON: Final[dict[str, Callable[[World, Bounds, Server], Iterator[Step[World]
     "close": ending.close,
     "drop": ending.close,
     "adopt": ending.close,
+    "take": ending.take,
     "delete": ending.delete,
     "sweep": ending.sweep,
 }
@@ -66,7 +67,7 @@ class Dataset:
         asks = self.bounds.asks
         yield (
             "something foreign is in the manifest",
-            there and world.pinned == FOREIGN and "adopt" not in asks,
+            there and world.pinned == FOREIGN and asks.isdisjoint({"adopt", "take"}),
         )
         yield (
             "a file was replaced by somebody who did not know it",
@@ -81,13 +82,10 @@ class Dataset:
                 for n in world.intents
             ),
         )
-        adopted = any(
-            n.verb is Verb.ADOPT and n.state is IntentState.DONE for n in world.intents
-        )
-        taken = world.foreign > (FOREIGN in world.stored)
+        taken = world.foreign > (FOREIGN in world.stored) and not world.adopted
         yield (
             "somebody's data was taken without asking",
-            taken and not adopted and world.state is State.OPEN and "drop" not in asks,
+            taken and world.state is State.OPEN and "drop" not in asks,
         )
 
     def _of_the_closed(self, world: World) -> Iterator[tuple[str, bool]]:

@@ -13,7 +13,6 @@ from tests.laws.model.world import (
     FOREIGN,
     NONE,
     Bounds,
-    Intent,
     Server,
     World,
     dead,
@@ -39,6 +38,8 @@ def asked(world: World, bounds: Bounds) -> Steps:
                     "adopt": "the owner closes with --adopt",
                 }[does]
                 yield words, begun.with_server(Server(does, "settle", begun.operation))
+        if "take" in bounds.asks and rules.is_open(world.state):
+            yield "somebody adopts", world.with_server(Server("take", "sight"))
         if "delete" in bounds.asks and may_become(world.state, State.DELETING):
             begun = _begun(world, bounds, State.DELETING)
             server = Server("delete", "settle", begun.operation)
@@ -111,15 +112,14 @@ def close(world: World, bounds: Bounds, server: Server) -> Steps:
     match server.at:
         case "settle" | "uploads":
             decided = _runs(world, server) and world.decided
-            yield from fence(world, bounds, server, "pieces" if decided else "manifest")
+            first = "sight" if server.does == "adopt" else "manifest"
+            yield from fence(world, bounds, server, "pieces" if decided else first)
+        case "sight" | "hash" | "adopted":
+            yield from _taken_in(world, bounds, server)
         case "manifest" | "list" | "look" | "take":
             yield from _tidied(world, bounds, server)
         case "decide":
             yield from _decided(world, bounds, server)
-        case "hash":
-            yield "what is adopted is read", world.moved(server, "adopted")
-        case "adopted":
-            yield from _adopted(world, server)
         case "pieces":
             seen = (world.pinned,)
             yield "the manifest is written", world.moved(server, "record", seen)
@@ -178,21 +178,10 @@ def _compared(world: World, bounds: Bounds, server: Server) -> Steps:
 
 def _decided(world: World, bounds: Bounds, server: Server) -> Steps:
     (reasons,) = server.seen
-    foreign = world.stored[:1] == (FOREIGN,) and world.pinned != FOREIGN
     if not _ends(world, bounds, server):
         yield "others have ended the close", world.moved(server, None)
     elif world.decided and bounds.holds("decided-once"):
         yield "it was decided to close", world.moved(server, "pieces", ())
-    elif reasons and server.does == "adopt" and foreign:
-        begun = Intent(
-            Verb.ADOPT, IntentState.COMPLETING, 0, world.pinned, version=FOREIGN
-        )
-        adopting = world  # of another holder, if there is one under way
-        if world.live is None and len(world.intents) <= bounds.intents:
-            adopting = world._replace(intents=(*world.intents, begun))
-        yield "the foreign version is to be adopted", adopting.moved(server, "hash", ())
-    elif server.does == "adopt" and world.live is not None and not reasons:
-        yield "another one adopts something", world.moved(server, "hash", ())
     elif reasons:
         ended = tuple(
             n._replace(state=IntentState.ABORTED) if n.is_live else n
@@ -208,17 +197,42 @@ def _decided(world: World, bounds: Bounds, server: Server) -> Steps:
         )
 
 
-def _adopted(world: World, server: Server) -> Steps:
-    """Take an adopted version into the manifest; there is no code for this yet."""
-    i = world.live
-    known = i is not None and rules.base_holds(world.pinned, world.intents[i].base)
-    if i is None or not known or world.decided or not _runs(world, server):
-        yield "it is adopted no more", world.moved(server, None)
-        return
-    superseded = world.superseded | ({world.pinned} if world.pinned else set())
-    taken = world._replace(pinned=FOREIGN, superseded=superseded)
-    taken = taken.with_intent(i, state=IntentState.DONE)
-    yield "the foreign version is adopted", taken.moved(server, "manifest", ())
+def take(world: World, bounds: Bounds, server: Server) -> Steps:
+    """Adopt what a tool wrote into an open dataset: ``adoption.proceed``."""
+    yield from _taken_in(world, bounds, server)
+
+
+def _taken_in(world: World, bounds: Bounds, server: Server) -> Steps:
+    """Make a file of what a tool wrote: ``intake.take_in``."""
+    after = "manifest" if server.does == "adopt" else None
+    match server.at:
+        case "sight" if world.stored[:1] == (FOREIGN,) and world.pinned != FOREIGN:
+            yield "it is seen", world.moved(server, "hash", (world.pinned,))
+        case "sight":
+            yield "nothing is to be adopted", world.moved(server, after, ())
+        case "hash":
+            yield "what is adopted is read", world.moved(server, "adopted")
+        case "adopted" if not _may_adopt(world, bounds, server):
+            yield "it is adopted no more", world.moved(server, None)
+        case "adopted":
+            (base,) = server.seen
+            known = rules.base_holds(world.pinned, base) and world.live is None
+            if not known and bounds.holds("adopt-base"):
+                yield "it was changed meanwhile", world.moved(server, after, ())
+                return
+            lost = world.lost if known or world.pinned == base else world.pinned
+            superseded = world.superseded | ({world.pinned} if world.pinned else set())
+            taken = world._replace(
+                pinned=FOREIGN, superseded=superseded, adopted=True, lost=lost
+            )
+            yield "the foreign version is adopted", taken.moved(server, after, ())
+
+
+def _may_adopt(world: World, bounds: Bounds, server: Server) -> bool:
+    if server.does == "take":
+        return rules.is_open(world.state) or not bounds.holds("adopt-open")
+    running = _runs(world, server) and not world.decided
+    return running or not bounds.holds("adopt-running")
 
 
 def _committed(world: World, bounds: Bounds, server: Server) -> Steps:

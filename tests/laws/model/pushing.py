@@ -77,8 +77,7 @@ def _announce(world: World, bounds: Bounds, push: int) -> Steps:
     if i >= bounds.intents:
         return
     used = bool(world.superseded) or any(
-        n.state is IntentState.ABORTED and not n.cleared and n.verb is not Verb.ADOPT
-        for n in world.intents
+        n.state is IntentState.ABORTED and not n.cleared for n in world.intents
     )
     small = rules.verb_for(held=bool(world.pinned), awaited=live is not None, used=used)
     for verb in dict.fromkeys((small, Verb.MULTIPART)):
@@ -226,7 +225,7 @@ def chores(world: World, bounds: Bounds) -> Steps:
             yield f"intent {i} was idle for a week", _ended(world, i)
         if not bounds.room(world):
             continue
-        if intent.state is IntentState.COMPLETING and intent.verb is not Verb.ADOPT:
+        if intent.state is IntentState.COMPLETING:
             resolving = Server("finish", "complete", i)
             if resolving not in world.servers:
                 yield f"the worker resolves intent {i}", world.with_server(resolving)
@@ -321,11 +320,7 @@ def is_clear(world: World, bounds: Bounds) -> bool:
         not any(n.is_live for n in world.intents)
         and not world.uploads
         and not dead(world, bounds)
-        and all(
-            n.cleared or n.verb is Verb.ADOPT
-            for n in world.intents
-            if n.state is IntentState.ABORTED
-        )
+        and all(n.cleared for n in world.intents if n.state is IntentState.ABORTED)
         and not world.urls
         and not world.flying
     )

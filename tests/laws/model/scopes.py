@@ -10,12 +10,12 @@ _HELD: Final = World(pinned=FIRST, stored=(FIRST,))
 _CLOSED: Final = _HELD._replace(state=State.CLOSED, digest=FIRST, record=FIRST)
 _RESTORED: Final = _CLOSED._replace(pinned=3, digest=3, stored=(FIRST, 3))
 """The database is of a backup: what the records name, it does not know."""
-_GIVEN_UP: Final = _HELD._replace(
+_ENDED: Final = _HELD._replace(
     stored=(FOREIGN, FIRST),
-    intents=(Intent(Verb.ADOPT, IntentState.ABORTED, 0, FIRST, version=FOREIGN),),
+    intents=(Intent(Verb.MULTIPART, IntentState.ABORTED, 0, FIRST),),
     foreign=1,
 )
-"""A close with --adopt was refused: what it was to adopt is still somebody's."""
+"""Where an upload has ended another tool wrote: that is somebody's."""
 _MULTIPART: Final = (Verb.MULTIPART,)
 
 SCOPES: Final[dict[str, Bounds]] = {
@@ -31,13 +31,21 @@ SCOPES: Final[dict[str, Bounds]] = {
         begins=(_HELD,), intents=1, asks=frozenset({"drop"}), foreign=1, refused=1
     ),
     "close --adopt": Bounds(
-        begins=(_HELD, _GIVEN_UP),
+        begins=(_HELD, _ENDED),
         intents=1,
         verbs=_MULTIPART,
         asks=frozenset({"adopt"}),
         foreign=1,
-        operations=1,
+        operations=2,
         refused=1,
+    ),
+    "adopt": Bounds(
+        begins=(_HELD,),
+        intents=1,
+        verbs=_MULTIPART,
+        asks=frozenset({"take", "close"}),
+        foreign=1,
+        operations=1,
     ),
     "delete": Bounds(
         begins=(World(), _HELD), intents=1, asks=frozenset({"delete"}), foreign=1
@@ -61,6 +69,13 @@ LARGER: Final[dict[str, Bounds]] = {
     ),
     "files are removed and pushed again by two servers": Bounds(
         begins=(_HELD,), asks=frozenset({"remove", "abort"})
+    ),
+    "adopt beside two uploads": Bounds(
+        begins=(_HELD, _ENDED),
+        verbs=_MULTIPART,
+        asks=frozenset({"take", "close"}),
+        foreign=1,
+        operations=1,
     ),
     "three uploads": Bounds(intents=3, servers=1, asks=frozenset({"remove"})),
 }

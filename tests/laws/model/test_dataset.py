@@ -34,6 +34,9 @@ _FOUND_IN = {
     "fence": "close --drop",
     "decided-once": "close",
     "is-ours": "close --adopt",
+    "adopt-base": "adopt",
+    "adopt-open": "adopt",
+    "adopt-running": "close --adopt",
     "sweep-state": "two clients push",
     "same-records": "sweep of a restored backup",
 }

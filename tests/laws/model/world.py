@@ -37,6 +37,9 @@ GUARDS: Final = {
     "fence": "only while it runs does a close take versions away (require_running)",
     "decided-once": "records are written after the one decision (_decide)",
     "is-ours": "only what carries the intent's id is ours (is_ours)",
+    "adopt-base": "what is adopted has the base that was listed (_unchanged)",
+    "adopt-open": "tools' work becomes part of open datasets only (hold)",
+    "adopt-running": "a close adopts only while it runs and is not decided (hold)",
     "sweep-state": "only closed and deleted datasets are swept (sweep)",
     "same-records": "a sweep stops where the records differ (_require_same_records)",
 }
@@ -49,7 +52,7 @@ class Intent(NamedTuple):
         push: Whose it is.
         base: The version that it replaces.
         upload: The multipart upload that is noted.
-        version: What was committed, or is to be adopted.
+        version: What was committed.
         made: How many versions it has brought into the store.
     """
 
@@ -100,6 +103,8 @@ class World(NamedTuple):
         record: What the records in the bucket say is pinned.
         digest: What was sealed.
         refused: How many closes were refused.
+        foreign: How many versions other tools have written.
+        adopted: One of them became part of the dataset.
         lost: What was replaced by somebody who did not know it: a version, or that
             the file had been removed.
     """
@@ -120,6 +125,7 @@ class World(NamedTuple):
     digest: int = NONE
     refused: int = 0
     foreign: int = 0
+    adopted: bool = False
     lost: int = NONE
 
     def with_intent(self, i: int, **changes: object) -> "World":
@@ -202,6 +208,6 @@ def dead(world: World, bounds: Bounds) -> frozenset[int]:
         if n.state is IntentState.ABORTED and not n.cleared
     }
     found = {v for v in world.stored if owner_of(v) in ended}
-    if not bounds.holds("is-ours"):
-        found |= {world.intents[i].version for i in ended}
+    if ended and not bounds.holds("is-ours"):
+        found |= {v for v in world.stored if v not in {FIRST, world.pinned}}
     return frozenset(found | world.superseded)

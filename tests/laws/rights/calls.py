@@ -42,6 +42,7 @@ BODIES: Final[Mapping[str, Body]] = {
             }
         ]
     },
+    "POST /v1/datasets/{dataset}/adoptions": lambda *_: {"paths": ["a"]},
     "POST /v1/datasets/{dataset}/store-accounts": lambda *_: {"access": "read"},
     "POST /v1/pushes/{push}/uploads": lambda *_: {
         "files": [{"path": "new", "size": len(SENT), "crc64nvme": crc(SENT)}]

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, TypedDict
 from uuid import UUID
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from hutch.contract.problems import (
     StoreError,
@@ -317,6 +317,7 @@ class S3Store:
                 f"{error.get('Key')}: {error.get('Code')}"
                 for error in answer.get("Errors", [])
                 if error.get("Code") not in NOT_THERE
+                and not self._delete_one(bucket, error["Key"], error["VersionId"])
             ]
         if failed:
             raise StoreError(
@@ -325,6 +326,17 @@ class S3Store:
                 operation="delete versions",
                 failed=failed[:DELETE_BATCH],
             )
+
+    def _delete_one(self, bucket: str, key: str, version: str) -> bool:
+        """Delete what could not be deleted with others; tell whether it is gone.
+
+        SeaweedFS fails at names beyond 256 bytes in a batch, and not alone.
+        """
+        try:
+            self._once.delete_object(Bucket=bucket, Key=key, VersionId=version)
+        except (BotoCoreError, ClientError):
+            return False
+        return True
 
 
 def utc_now() -> datetime:

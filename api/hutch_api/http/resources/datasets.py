@@ -12,10 +12,10 @@ from hutch.contract.wire.datasets import (
     DatasetPage,
     DatasetPatch,
     OperationOut,
-    OperationState,
 )
 from hutch_api.http import replays
 from hutch_api.http.endpoints import Answer, Call, Endpoint
+from hutch_api.http.resources.progress import progress
 from hutch_api.http.resources.queries import DatasetsQuery
 from hutch_api.services import closing, datasets, deletion
 
@@ -89,7 +89,7 @@ def delete_dataset(call: Call[None, None]) -> Answer:
 
     Short work is done in the answer (200); longer work goes on behind it (202).
     """
-    return _progress(deletion.delete(call.site, call.actor, call.id("dataset")))
+    return progress(deletion.delete(call.site, call.actor, call.id("dataset")))
 
 
 def close_dataset(call: Call[CloseIn, None]) -> Answer:
@@ -98,21 +98,11 @@ def close_dataset(call: Call[CloseIn, None]) -> Answer:
     Short work is done in the answer (200); longer work goes on behind it (202).
     """
     dataset = call.id("dataset")
-    return _progress(closing.close(call.site, call.actor, dataset, call.body))
+    return progress(closing.close(call.site, call.actor, dataset, call.body))
 
 
 def _answer(dataset: DatasetOut) -> Answer:
     return Answer(dataset, headers={"ETag": datasets.etag(dataset)})
-
-
-def _progress(operation: OperationOut) -> Answer:
-    if operation.state is not OperationState.RUNNING:
-        return Answer(operation)
-    return Answer(
-        operation,
-        HTTPStatus.ACCEPTED,
-        {"Location": f"/v1/operations/{operation.id}", "Retry-After": "1"},
-    )
 
 
 ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (

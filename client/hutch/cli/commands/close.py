@@ -35,6 +35,7 @@ class Options:
     dataset: str | None
     abandon: bool
     empty: bool
+    adopt: bool
     drop: bool
     as_is: bool
 
@@ -50,10 +51,16 @@ def configure(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--empty", action="store_true", help="close it although it holds no file"
     )
-    parser.add_argument(
+    foreign = parser.add_mutually_exclusive_group()
+    foreign.add_argument(
+        "--adopt",
+        action="store_true",
+        help="take in what other tools did in the store, past hutch",
+    )
+    foreign.add_argument(
         "--drop",
         action="store_true",
-        help="remove what other tools wrote into the store, past hutch",
+        help="undo what other tools did in the store, past hutch",
     )
     parser.add_argument(
         "--as-is",
@@ -78,7 +85,12 @@ def run(options: Options, desk: Desk) -> Exit:
     if options.dataset is None and not options.as_is:
         _require_pushed(desk)
     screen = desk.screen
-    wanted = CloseIn(abandon=options.abandon, empty=options.empty, drop=options.drop)
+    wanted = CloseIn(
+        abandon=options.abandon,
+        empty=options.empty,
+        adopt=options.adopt,
+        drop=options.drop,
+    )
     with desk.dataset(options.dataset) as (client, dataset):
         operation = client.datasets.close(dataset.id, wanted)
         with watching(screen, "close") as watch:

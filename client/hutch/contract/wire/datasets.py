@@ -131,6 +131,8 @@ class DatasetOut:
         digest: Digest of the manifest; None until closed.
         seal: Seal; None until closed.
         right: What the caller may do with it.
+        tools_since: From when on other tools may have written to its files; None if
+            nobody asked for that.
         scrubbed_at: When the server had read all of its files again; None until then.
         faults: Number of files that it found corrupt, missing or unreadable.
     """
@@ -157,6 +159,7 @@ class DatasetOut:
     seal: str | None = None
     closed_at: datetime | None = None
     deleted_at: datetime | None = None
+    tools_since: datetime | None = None
     scrubbed_at: datetime | None = None
     faults: int = 0
 
@@ -212,17 +215,25 @@ class CloseIn:
     Attributes:
         abandon: End uploads that are not finished; their files are not kept.
         empty: Close it although it holds no file.
+        adopt: Take what other tools did in the store into the dataset before.
         drop: Remove what is in the store but not in the dataset.
     """
 
     abandon: bool = False
     empty: bool = False
+    adopt: bool = False
     drop: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if self.adopt and self.drop:
+            raise ValueError("drop: what is adopted cannot be dropped; choose one")
 
 
 class OperationKind(StrEnum):
     """Work that may outlast a request."""
 
+    ADOPT = "adopt"
     CLOSE = "close"
     DELETE = "delete"
 
@@ -243,6 +254,8 @@ class OperationOut:
         done: Steps or files behind it, of ``total``.
         problem: Why it failed, or, while it runs, what kept it from going on the last
             time: a problem document.
+        result: What an adoption did: how many paths it ``adopted``, ``removed`` and
+            ``dropped``, and ``problems``, a document for each that it had to leave.
     """
 
     id: UUID
@@ -254,6 +267,7 @@ class OperationOut:
     created_at: datetime
     updated_at: datetime
     problem: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from hutch.contract.wire.checks import require_range
+from hutch.contract.wire.transfer import MAX_BATCH
 
 LIFE_S: Final = 3_600
 """Seconds for which a store account lives if nothing else is asked for."""
 SHORTEST_LIFE_S: Final = 900
 LONGEST_LIFE_S: Final = 12 * 3_600
+MAX_KEY: Final = 1_024
+"""Most bytes of a key of S3."""
 
 
 class StoreAccess(StrEnum):
@@ -135,9 +138,23 @@ class AdoptIn:
     """Take what other tools did in the store into the dataset, or undo it.
 
     Attributes:
-        include: Only paths that match one of these patterns; empty means all.
+        paths: Only these, 1,000 at most; empty means all that there is.
         drop: Remove it instead.
     """
 
-    include: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
     drop: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        require_range("paths", len(self.paths), 0, MAX_BATCH)
+        for number, path in enumerate(self.paths):
+            require_key(f"paths[{number}]", path)
+
+
+def require_key(field: str, text: str) -> None:
+    """The end of a key that a tool may have made: more than a file may be called."""
+    if not 1 <= len(text.encode()) <= MAX_KEY:
+        raise ValueError(f"{field}: has to have 1 to {MAX_KEY} bytes")
+    if "\0" in text:
+        raise ValueError(f"{field}: holds a character that is not allowed")
