@@ -13,6 +13,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "hutch": {"hutch"},
     "hutch.connection": {"hutch", "httpx", "msgspec"},
     "hutch.cli": {"hutch", "rich", "msgspec"},
+    "hutch.fs": {"hutch", "fsspec"},
     "hutch.transfer": {"hutch", "awscrt"},
     "hutch.watch": {"hutch", "inotify_simple"},
     "hutch.workdir": {"hutch", "msgspec"},
@@ -114,6 +115,16 @@ def test_imports_point_downwards(name: str, file: Path) -> None:
         if not any(tree.below(target, package) for package in allowed)
     }
     assert beyond == set(), f"{name} (layer {layer}) may not import these"
+
+
+def test_nothing_needs_the_file_system() -> None:
+    needing = {
+        name
+        for name, file in tree.modules().items()
+        for target in tree.imports(name, file)
+        if tree.below(target, "hutch.fs") and not tree.below(name, "hutch.fs")
+    }
+    assert needing == set()  # its library is an extra, and is loaded with it
 
 
 def test_client_and_server_share_only_the_contract() -> None:
