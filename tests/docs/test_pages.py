@@ -11,6 +11,7 @@ PAGES = [
     "explanation/identity.md",
     "how-to/beamline.md",
     "how-to/correct-closed-data.md",
+    "how-to/fsspec.md",
     "how-to/python.md",
     "how-to/share-with-a-group.md",
     "how-to/when-something-fails.md",
