@@ -5,12 +5,14 @@ from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from hutch.contract import paths
 from hutch.contract.wire.checks import require_text
 from hutch.contract.wire.transfer import FileOut, FilePage
+from hutch.errors import CorruptDataError
 from hutch.fs import listing
 from hutch.fs.listing import Listing, before
 
@@ -111,10 +113,18 @@ def test_nothing_lies_between_a_path_and_what_is_before_it(one: str, two: str) -
     assert not before(one).encode() < two.encode() < one.encode()
 
 
-def test_what_is_remembered_has_an_end(monkeypatch: Any) -> None:
+def test_what_is_remembered_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "MOST", 3)
     tree = {f"f{n}" for n in range(9)}
     seen = _listing(tree, 2)
     assert len(list(seen.below(""))) == 9
     assert len(seen._files) <= 4
     assert {p for p, file in seen.find(tree).items() if file} == tree
+
+
+def test_a_name_that_leads_elsewhere_is_not_taken() -> None:
+    """``fs.get`` writes files under the names that the server lists."""
+    for path in ("../x", "a/../../x", "/etc/x", ".hutch/x"):
+        seen = _listing({path}, 9)
+        with pytest.raises(CorruptDataError):
+            seen.directory("")
