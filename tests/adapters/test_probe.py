@@ -201,6 +201,7 @@ def test_put_accounts_that_can_do_more_are_named(
 ) -> None:
     report = probe(target_of(too_much))
     expected = {"account-prefix", "put-account-rights", "server-identity-rights"}
+    expected |= {"tool-prefix", "tool-versions", "tool-retention"}
     if store_server.kind == "minio":  # SeaweedFS refuses these whatever is allowed
         expected |= {"copy-source", "unsigned-trailer", "unsigned-part"}
         expected |= {"account-retention", "unsigned-version"}

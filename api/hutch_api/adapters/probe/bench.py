@@ -111,8 +111,10 @@ class Bench:
         """
         self.make_account(self.account)
 
-    def make_account(self, credentials: Credentials) -> None:
-        """Make a put account that reaches the inside.
+    def make_account(
+        self, credentials: Credentials, *, access: Access = Access.PUT
+    ) -> None:
+        """Make an account that reaches the inside.
 
         Raises:
             StoreError: The store refused.
@@ -120,7 +122,7 @@ class Bench:
         """
         self.accounts.create(
             credentials,
-            access=Access.PUT,
+            access=access,
             prefix=self.inside,
             expires_at=datetime.now(UTC) + ACCOUNT_LIFE,
         )

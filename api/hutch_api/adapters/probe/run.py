@@ -14,6 +14,7 @@ from hutch_api.adapters.probe import (
     rights,
     signatures,
     surroundings,
+    tools,
     uploads,
 )
 from hutch_api.adapters.probe.bench import Bench, Target
@@ -24,11 +25,12 @@ from hutch_api.adapters.provisioning import require_ours
 CHECKS: Final = (
     *signatures.CHECKS,
     *containment.CHECKS,
+    *tools.CHECKS,
     *uploads.CHECKS,
     *rights.CHECKS,
     *surroundings.CHECKS,
 )
-_RULES: Final = 1
+_RULES: Final = 2
 """Goes up when a check is added that an older record does not answer for."""
 
 
