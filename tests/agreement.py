@@ -31,8 +31,8 @@ def disagreements(
 
     Args:
         site: The site.
-        foreign: Other tools have written and deleted on purpose: versions that nobody
-            knows, or that are gone, are no finding.
+        foreign: Other tools have written and deleted on purpose: versions and uploads
+            that nobody knows, or that are gone, are no finding.
         owners: Look only at the datasets of these users; None looks at all.
         datasets: Look only at these; None looks at all.
     """
@@ -77,7 +77,7 @@ def _of_dataset(site: Site, dataset: object, *, foreign: bool) -> Iterator[str]:
     pending = {i.path for i in intents if i.state in ENDED and not i.cleared}
     for path in {i.path for i in intents} - pending:
         for upload in site.objects.uploads(key_of(row.id, path)):
-            if upload not in uploads:
+            if upload not in uploads and not foreign:
                 yield f"{row.name}: {path} has an upload that nobody knows"
 
 

@@ -13,6 +13,7 @@ from hutch_api.ports.objects import Version
 from hutch_api.services.parallel import in_parallel
 from hutch_api.services.work import Site
 from hutch_api.store.rows import Upload
+from hutch_api.store.tables import Dataset
 
 SKIP_AFTER: Final = 1_000
 """After this many unwanted rows a fresh listing is cheaper than reading on."""
@@ -23,7 +24,8 @@ def find_arrived(site: Site, intents: Sequence[Upload]) -> dict[UUID, str]:
 
     A single version that a listing shows with the intent's id, in the size that was
     announced, is believed: its checksum was signed into the intent's URL, or verified
-    at Complete. The store is asked about all others, the checksum too.
+    at Complete. The store is asked about all others, the checksum too, and about all
+    where tools may write: they can name any id, and complete an upload of hutch's.
 
     Returns:
         The versions by intent id; an intent without one has not arrived.
@@ -39,6 +41,7 @@ def find_arrived(site: Site, intents: Sequence[Upload]) -> dict[UUID, str]:
         intent = wanted[version.key]
         if not version.is_marker and version.size == intent.size:
             candidates.setdefault(intent.id, []).append(version)
+    believed = candidates and not _has_tools(site, intents[0].dataset_id)
     by_id = {intent.id: intent for intent in intents}
     arrived: dict[UUID, str] = {}
     unsure: list[tuple[Upload, Sequence[Version]]] = []
@@ -48,7 +51,7 @@ def find_arrived(site: Site, intents: Sequence[Upload]) -> dict[UUID, str]:
         match claimed:
             case []:
                 pass
-            case [Version(intent=UUID()) as only]:
+            case [Version(intent=UUID()) as only] if believed:
                 arrived[intent.id] = only.version
             case _:
                 unsure.append((intent, claimed))
@@ -57,6 +60,12 @@ def find_arrived(site: Site, intents: Sequence[Upload]) -> dict[UUID, str]:
         if chosen is not None:
             arrived[intent.id] = chosen
     return arrived
+
+
+def _has_tools(site: Site, dataset: UUID) -> bool:
+    """Tell whether tools may have written what was listed before this is called."""
+    with site.look() as work:
+        return work.session.get_one(Dataset, dataset).tools_since is not None
 
 
 def _ask(site: Site, intent: Upload, versions: Sequence[Version]) -> str | None:
