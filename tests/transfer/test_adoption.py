@@ -1,6 +1,7 @@
 """What other tools did in the store becomes part of a dataset, or is undone."""
 
 from contextlib import suppress
+from uuid import UUID
 
 import pytest
 from botocore.exceptions import ClientError
@@ -15,6 +16,7 @@ from hutch.contract.problems import (
     NotFoundError,
 )
 from hutch.contract.wire.datasets import OperationState, Right, State
+from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import key_of, prefix_of
 from hutch_api.services import strays
 from hutch_api.store.tables import Dataset, File, Superseded
@@ -67,8 +69,8 @@ def test_it_becomes_part_of_the_dataset(flow: Flow, foreign: Foreign) -> None:
     assert sums["new/a"] == (len(text), sha256(text), crc(text), True)
     assert sums["kept"][3] is False
     assert (row.files, row.bytes) == (3, sum(f.size for f in files))
-    assert row.revision == 2
-    assert waiting == {before["over"], before["gone"]}
+    assert row.revision == 3
+    assert waiting == {before["over"]}
     flow.close(ada, dataset)
     assert state(flow, dataset) is State.CLOSED
 
@@ -221,6 +223,66 @@ def test_what_is_adopted_is_not_dropped(flow: Flow) -> None:
     ada = flow.user("ada")
     with pytest.raises(ValueError, match="choose one"):
         flow.close(ada, flow.dataset(ada).id, adopt=True, drop=True)
+
+
+def moved_below(flow: Flow, foreign: Foreign, actor: Actor) -> UUID:
+    """A tool deleted files and put others below their keys: MinIO hides these."""
+    dataset = flow.dataset(actor).id
+    flow.push(actor, dataset, {"a": b"1", "kept": b"2"})
+    foreign.delete(key_of(dataset, "a"))
+    foreign.put(key_of(dataset, "a/below"), b"3")
+    foreign.put(key_of(dataset, "b"), b"4")
+    foreign.delete(key_of(dataset, "b"))
+    foreign.put(key_of(dataset, "b/below"), b"5")
+    return dataset
+
+
+def test_a_directory_may_take_the_place_of_a_file(flow: Flow, foreign: Foreign) -> None:
+    ada = flow.user("ada")
+    dataset = moved_below(flow, foreign, ada)
+    assert adopt(flow, ada, dataset)["problems"] == []
+    now = {path: stored(flow, dataset, path) for path in held(flow, dataset)}
+    assert now == {"a/below": b"3", "b/below": b"5", "kept": b"2"}
+    flow.close(ada, dataset)
+
+
+def test_a_close_finds_what_lies_below_deleted_keys(
+    flow: Flow, foreign: Foreign
+) -> None:
+    ada = flow.user("ada")
+    dataset = moved_below(flow, foreign, ada)
+    with pytest.raises(CloseRefusedError):
+        flow.close(ada, dataset)
+    end(flow, flow.close(ada, dataset, adopt=True))
+    assert set(held(flow, dataset)) == {"a/below", "b/below", "kept"}
+
+
+def test_a_marker_over_nothing_hides_nothing_from_a_close(
+    flow: Flow, foreign: Foreign
+) -> None:
+    """The sweep would take the marker away, and then what it had hidden."""
+    ada = flow.user("ada")
+    dataset = flow.dataset(ada).id
+    flow.push(ada, dataset, {"kept": b"1"})
+    foreign.put(key_of(dataset, "b"), b"2")
+    foreign.delete(key_of(dataset, "b"))
+    foreign.put(key_of(dataset, "b/below"), b"3")
+    with pytest.raises(CloseRefusedError, match="b/below"):
+        flow.close(ada, dataset)
+
+
+def test_a_close_with_drop_leaves_nothing_below_deleted_keys(
+    flow: Flow, foreign: Foreign
+) -> None:
+    ada = flow.user("ada")
+    dataset = flow.dataset(ada).id
+    flow.push(ada, dataset, {"kept": b"1"})
+    foreign.put(key_of(dataset, "b"), b"2")
+    foreign.delete(key_of(dataset, "b"))
+    foreign.put(key_of(dataset, "b/below"), b"3")
+    assert adopt(flow, ada, dataset, drop=True)["dropped"] == 1
+    listed = {v.key for v in flow.site.objects.versions(prefix_of(dataset))}
+    assert listed == {key_of(dataset, "kept")}
 
 
 @pytest.mark.rules

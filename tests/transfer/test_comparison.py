@@ -105,17 +105,18 @@ def test_a_pinned_id_on_a_marker_is_not_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    "rows",
+    ("rows", "oddity"),
     [
-        [row("a"), row("a", "below")],
-        [row("a"), row("b", "m", marker=True)],
+        ([row("a"), row("a", "below")], Oddity.BURIED),
+        ([row("a"), row("b", "m", marker=True)], Oddity.MARKED),
     ],
 )
 def test_what_no_reader_gets_is_no_difference_but_can_be_taken(
-    rows: list[Version],
+    rows: list[Version], oddity: Oddity
 ) -> None:
-    assert compared([file("a")], rows) == (Comparison(), [])
-    found, removed = compared([file("a")], rows, takes=frozenset({Oddity.BURIED}))
+    found, removed = compared([file("a")], rows)
+    assert (found.differences, found.counts, removed) == ([], {}, [])
+    found, removed = compared([file("a")], rows, takes=frozenset({oddity}))
     assert (found.removed, removed) == (1, [[rows[1].version]])
 
 

@@ -23,7 +23,7 @@ from hutch.contract.wire.tools import AdoptIn
 from hutch_api.domain.access import Actor
 from hutch_api.domain.lifecycle import require_open
 from hutch_api.services import access, audit, operations, strays
-from hutch_api.services.comparison import NAMED
+from hutch_api.services.comparison import NAMED, PASSES
 from hutch_api.services.intake import (
     TAKEN,
     Refused,
@@ -33,6 +33,7 @@ from hutch_api.services.intake import (
     take_in,
 )
 from hutch_api.services.remains import delete_versions
+from hutch_api.services.strays import Look
 from hutch_api.services.work import Site
 from hutch_api.store.tables import Operation
 
@@ -107,29 +108,38 @@ def proceed(site: Site, operation: Operation) -> None:
 
 
 def _drop(site: Site, operation: Operation, only: Collection[str]) -> None:
-    """Delete what tools put over the dataset's versions, or where it has none."""
-    for look in strays.looks(site, operation.dataset_id, only=only):
-        foreign = [
-            version
-            for difference in look.differences
-            if difference.oddity in TAKEN
-            for version in difference.foreign
+    """Delete what tools put over the dataset's versions, or where it has none.
+
+    Again and again, because on MinIO an object can hide others until it is gone.
+    """
+    for _ in range(PASSES):
+        dropped = [
+            _drop_seen(site, operation, look)
+            for look in strays.looks(site, operation.dataset_id, only=only)
         ]
-        if not foreign:
-            continue
-        with site.begin() as work:  # said first: killed between the two, it is known
-            row, current = hold(work, operation)
-            paths = [d.path for d in look.differences if d.oddity in TAKEN]
-            actor = operations.actor_of(work, operation)
-            audit.record(
-                work,
-                actor,
-                "dropped",
-                row.id,
-                versions=len(foreign),
-                files=len(paths),
-                paths=paths[:NAMED],
-            )
-            count(current, dropped=len(paths))
-        reached(Step.DROP_ANNOUNCED)
-        delete_versions(site, foreign)
+        if not any(dropped):
+            return
+
+
+def _drop_seen(site: Site, operation: Operation, look: Look) -> bool:
+    """Delete what a look has found; tell whether there was anything."""
+    found = [d for d in look.differences if d.oddity in TAKEN]
+    foreign = [v for d in (*found, *look.marked) for v in d.foreign]
+    if not foreign:
+        return False
+    with site.begin() as work:  # said first: killed between the two, it is known
+        row, current = hold(work, operation)
+        actor = operations.actor_of(work, operation)
+        audit.record(
+            work,
+            actor,
+            "dropped",
+            row.id,
+            versions=len(foreign),
+            files=len(found),
+            paths=[d.path for d in found[:NAMED]],
+        )
+        count(current, dropped=len(found))
+    reached(Step.DROP_ANNOUNCED)
+    delete_versions(site, foreign)
+    return True

@@ -192,9 +192,14 @@ def _compare(site: Site, operation: Operation) -> datetime | None:
     """Compare the store with the manifest and decide; as ``_decide``."""
     try:
         refused: Refused = {}
-        if operation.options.get("adopt"):
-            refused = take_in(site, operation)
-        reasons = _tidy(site, operation, refused)
+        reasons: list[dict[str, Any]] = []
+        adopts = operation.options.get("adopt", False)
+        for _ in range(2 if adopts else 1):  # what lay above may have hidden some
+            if adopts:
+                refused = take_in(site, operation)
+            reasons = _tidy(site, operation, refused)
+            if all(reason["path"] in refused for reason in reasons):
+                break
         reached(Step.CLOSE_COMPARED)
         return _decide(site, operation, reasons)
     except operations.EndedError:
@@ -214,6 +219,9 @@ def _tidy(site: Site, operation: Operation, refused: Refused) -> list[dict[str, 
         StoreError: Whatever is deleted, the store goes on listing more.
     """
     dataset = operation.dataset_id
+    takes = {Oddity.MARKED, *(_DROPPABLE if operation.options.get("drop") else ())}
+    with site.look() as work:
+        tools = work.session.get_one(Dataset, dataset).tools_since is not None
     for _ in range(PASSES):
         found = compare(
             dataset,
@@ -221,11 +229,12 @@ def _tidy(site: Site, operation: Operation, refused: Refused) -> list[dict[str, 
             site.objects.versions(prefix_of(dataset)),
             is_dead=dead_of(site, dataset),
             remove=partial(_remove, site, operation.id),
-            takes=_DROPPABLE if operation.options.get("drop") else (),
+            takes=takes,
             tell=partial(operations.advance, site, operation.id),
         )
         # On MinIO an object that went may have hidden what lies below its key.
-        revealing = found.removed and not _ABSENT.isdisjoint(found.counts)
+        missed = tools or not _ABSENT.isdisjoint(found.counts)
+        revealing = found.removed and missed
         if not found.taken and not revealing:
             return _reasons(found, refused)
     raise StoreError(

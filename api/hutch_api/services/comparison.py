@@ -30,7 +30,10 @@ class Oddity(StrEnum):
     HIDDEN = "hidden"
     """The pinned version is not listed because a foreign object lies above it."""
     BURIED = "buried"
-    """Foreign versions that no reader gets: below the pinned one, or below a marker."""
+    """Foreign versions that no reader gets, because they lie below the pinned one."""
+    MARKED = "marked"
+    """Others' delete marker lies where the dataset has nothing; whatever lies below the
+    marker was deleted. On MinIO it still hides what lies below the key."""
 
 
 NAMED: Final = 100
@@ -78,6 +81,7 @@ class Comparison:
 
     Attributes:
         differences: The first of those that are left.
+        marked: The first of those that are only marked as deleted, and are left.
         counts: How many keys differ in which way, and are left.
         taken: How many keys differed in which way, and were taken away.
         removed: How many versions were taken away.
@@ -85,6 +89,7 @@ class Comparison:
     """
 
     differences: list[Difference] = field(default_factory=list)
+    marked: list[Difference] = field(default_factory=list)
     counts: Counter[Oddity] = field(default_factory=Counter)
     taken: Counter[Oddity] = field(default_factory=Counter)
     removed: int = 0
@@ -130,7 +135,8 @@ class _Pass:
             self._added = [*self._near(path), path]
             self._note(path, Oddity.ADDED, foreign)
         elif foreign:
-            self._note(path, Oddity.BURIED, foreign)
+            oddity = Oddity.MARKED if file is None else Oddity.BURIED
+            self._note(path, oddity, foreign)
 
     def absent(self, file: Pinned) -> None:
         """Tell what is gone from what only hides below a foreign object (MinIO)."""
@@ -160,11 +166,13 @@ class _Pass:
                 return
         if oddity is Oddity.BURIED:
             return
-        self.result.counts[oddity] += 1
-        if len(self.result.differences) < self._named:
+        told = self.result.marked
+        if oddity is not Oddity.MARKED:
+            self.result.counts[oddity] += 1
+            told = self.result.differences
+        if len(told) < self._named:
             base = None if file is None else file.version
-            found = Difference(path, oddity, base, tuple(foreign))
-            self.result.differences.append(found)
+            told.append(Difference(path, oddity, base, tuple(foreign)))
 
     def _take(self, path: str, versions: Sequence[Version]) -> None:
         named = self.result.removed_paths

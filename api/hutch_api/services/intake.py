@@ -28,10 +28,12 @@ from hutch_api.domain.lifecycle import require_open
 from hutch_api.services import access, audit, operations, strays
 from hutch_api.services.announcement import check_path, require_no_clash
 from hutch_api.services.commit import Changes, put_file
-from hutch_api.services.comparison import NAMED, Difference, Oddity
+from hutch_api.services.comparison import NAMED, PASSES, Difference, Oddity
 from hutch_api.services.neighbours import Batch, Known, look_up
 from hutch_api.services.parallel import in_parallel
+from hutch_api.services.remains import delete_versions, free_keys
 from hutch_api.services.removals import take_out
+from hutch_api.services.strays import Look
 from hutch_api.services.sums import Sums, compute
 from hutch_api.services.work import Site, Work
 from hutch_api.store.rows import FileRow
@@ -42,7 +44,8 @@ BYTES: Final = 256 * 1024**2
 """Files, and bytes of them, that are read before they are committed together."""
 KEEP_S: Final = 30
 """A lease is renewed so often while a file is read."""
-TAKEN: Final = (Oddity.ADDED, Oddity.OVERWRITTEN, Oddity.DELETED)
+_THERE: Final = (Oddity.ADDED, Oddity.OVERWRITTEN)
+TAKEN: Final = (*_THERE, Oddity.DELETED)
 """What can be taken in or undone."""
 
 Refused = dict[str, HutchError]
@@ -86,18 +89,41 @@ def take_in(site: Site, operation: Operation, *, only: Collection[str] = ()) -> 
         HutchError: It is no longer allowed.
         StoreUnavailableError: The store failed.
     """
-    refused: Refused = {}
     lease = _Lease(site, operation.id, operation.done)
-    for look in strays.looks(site, operation.dataset_id, only=only):
-        wanted = (d for d in look.differences if d.oddity in TAKEN)
-        for batch in _batches(_checked(site, wanted, refused)):
-            read = _read_all(site, operation.dataset_id, batch, lease, refused)
-            gone = [d for d in batch if d.oddity is Oddity.DELETED]
-            if read or gone:
+    refused: Refused = {}
+    for _ in range(PASSES):
+        refused.clear()
+        is_revealing = False
+        for look in strays.looks(site, operation.dataset_id, only=only):
+            is_revealing |= _clear(site, operation, look, refused)
+            there = (d for d in look.differences if d.oddity in _THERE)
+            for batch in _batches(_checked(site, there, refused)):
+                read = _read_all(site, operation.dataset_id, batch, lease, refused)
                 reached(Step.ADOPTED_READ)
-                _commit(site, operation, read, gone, refused)
-                reached(Step.ADOPTED_WRITTEN)
+                _commit(site, operation, read, [], refused)
+        if not is_revealing:
+            break
     return refused
+
+
+def _clear(site: Site, operation: Operation, look: Look, refused: Refused) -> bool:
+    """Take out what tools deleted, and clear those keys in the store.
+
+    That goes first: a directory may be where a file was. On MinIO nothing below such a
+    key is listed until it is cleared.
+
+    Returns:
+        Whether something may be listed now that was not.
+    """
+    gone = [d for d in look.differences if d.oddity is Oddity.DELETED]
+    _commit(site, operation, [], gone, refused)
+    cleared = [d for d in (*gone, *look.marked) if d.path not in refused]
+    if cleared:
+        with site.begin() as work:
+            hold(work, operation)
+        delete_versions(site, [v for d in cleared for v in d.foreign])
+        free_keys(site, operation.dataset_id, [d.path for d in cleared])
+    return bool(cleared)
 
 
 def _checked(
@@ -132,9 +158,8 @@ def _read_all(
     lease: _Lease,
     refused: Refused,
 ) -> list[Read]:
-    there = [d for d in batch if d.oddity is not Oddity.DELETED]
-    read = in_parallel(lambda d: _read(site, dataset, d, lease), there)
-    for difference, outcome in zip(there, read, strict=True):
+    read = in_parallel(lambda d: _read(site, dataset, d, lease), batch)
+    for difference, outcome in zip(batch, read, strict=True):
         if isinstance(outcome, HutchError):
             _refuse(refused, difference.path, outcome)
     return [outcome for outcome in read if isinstance(outcome, Read)]
@@ -167,7 +192,9 @@ def _commit(
     gone: Sequence[Difference],
     refused: Refused,
 ) -> None:
-    """Make files of what was read and take out what was deleted, all at once."""
+    """Make files of what was read, and take out what was deleted, all at once."""
+    if not (read or gone):
+        return
     with site.begin() as work:
         row, current = hold(work, operation)
         paths = [d.path for d in (*(r.found for r in read), *gone)]
@@ -191,6 +218,7 @@ def _commit(
             facts = {"files": added, "removed": removed, "revision": row.revision}
             audit.record(work, actor, "adopted", row.id, **facts)
             count(current, adopted=added, removed=removed)
+    reached(Step.ADOPTED_WRITTEN)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """What ended uploads and replaced files leave in the store, and its removal."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby, islice
 from typing import Final, Generic, TypeVar
@@ -20,7 +20,7 @@ from hutch_api.services.comparison import BATCH, PASSES
 from hutch_api.services.parallel import in_parallel
 from hutch_api.services.work import Site, Work
 from hutch_api.store.indexes import IS_ENDED, IS_LIVE, IS_MULTIPART, IS_UNCLEARED
-from hutch_api.store.rows import Upload
+from hutch_api.store.rows import Upload, among
 from hutch_api.store.tables import (
     Intent,
     IntentState,
@@ -217,13 +217,22 @@ def free_above(site: Site, dataset: UUID, paths: Iterable[str]) -> None:
     Raises:
         StoreUnavailableError: The store failed; announcing again repeats it.
     """
-    above = sorted({a for path in paths for a in ancestors(path)})
-    if not above:
+    free_keys(site, dataset, {a for path in paths for a in ancestors(path)})
+
+
+def free_keys(site: Site, dataset: UUID, paths: Collection[str]) -> None:
+    """Delete superseded versions of some paths at once, as ``free_above`` does.
+
+    Raises:
+        StoreUnavailableError: The store failed.
+    """
+    if not paths:
         return
     with site.look() as work:
         found = work.session.exec(
             select(Superseded).where(
-                Superseded.dataset_id == dataset, col(Superseded.path).in_(above)
+                Superseded.dataset_id == dataset,
+                among(work.session, col(Superseded.path), paths),
             )
         ).all()
     if not found:

@@ -24,7 +24,7 @@ from hutch_api.ports.objects import Version
 from hutch_api.services import access
 from hutch_api.services.announcement import check_path
 from hutch_api.services.arrival import listed
-from hutch_api.services.comparison import Difference, Oddity, compare
+from hutch_api.services.comparison import Comparison, Difference, Oddity, compare
 from hutch_api.services.files import pinned
 from hutch_api.services.remains import dead_of
 from hutch_api.services.work import Site
@@ -43,10 +43,12 @@ class Look:
 
     Attributes:
         until: Last path that was looked at; None if it was the end.
+        marked: Where others' delete markers lie over nothing.
     """
 
     differences: Sequence[Difference]
     until: str | None
+    marked: Sequence[Difference]
 
 
 def list_strays(
@@ -91,7 +93,8 @@ def looks(
         rows = site.objects.versions(prefix, first=first)
     for chunk, until in _chunks(dataset, rows, after=after):
         span = _Span(dataset, after, until, only)
-        yield Look(_compared(site, span, chunk), until)
+        found = _compared(site, span, chunk)
+        yield Look(_confirmed(site, dataset, found.differences), until, found.marked)
         after = until or ""
 
 
@@ -123,7 +126,7 @@ def _chunks(
         yield taken, path_of(dataset, taken[-1].key)
 
 
-def _compared(site: Site, span: _Span, rows: Sequence[Version]) -> Sequence[Difference]:
+def _compared(site: Site, span: _Span, rows: Sequence[Version]) -> Comparison:
     """Compare what was listed of some paths with what is known of them now."""
     dataset = span.dataset
     paths = {path_of(dataset, v.key) for v in rows}
@@ -139,7 +142,7 @@ def _compared(site: Site, span: _Span, rows: Sequence[Version]) -> Sequence[Diff
             )
         )
     files = pinned(site, dataset, after=span.after, until=span.until)
-    found = compare(
+    return compare(
         dataset,
         (
             file
@@ -151,7 +154,6 @@ def _compared(site: Site, span: _Span, rows: Sequence[Version]) -> Sequence[Diff
         remove=lambda _: None,
         named=len(rows) + KEYS,
     )
-    return _confirmed(site, dataset, found.differences)
 
 
 def _confirmed(
