@@ -1,11 +1,13 @@
 """A server as an object: every route a typed method."""
 
+from hashlib import sha256
 from typing import Final, Self
 from uuid import UUID
 
 from hutch.connection import Connection
 from hutch.contract.problems import NotFoundError
 from hutch.contract.wire.datasets import DatasetOut, TypeList
+from hutch.contract.wire.site import Capabilities
 from hutch.errors import AmbiguousError
 from hutch.patience import Waiting, ignore
 from hutch.resources.accounts import Account, Groups, Tokens
@@ -83,6 +85,11 @@ class Client:
         """Address of the server, without a slash at its end."""
         return self._connection.url
 
+    @property
+    def caller(self) -> str:
+        """A name for the server and the token, from which neither can be learnt."""
+        return sha256(f"{self.url}\n{self._connection.token}".encode()).hexdigest()[:32]
+
     def close(self) -> None:
         """Close the sockets."""
         self._connection.close()
@@ -90,6 +97,10 @@ class Client:
     def hurry(self, *, now: bool = True) -> None:
         """Wait for a server that does not answer no longer, or again."""
         self._connection.patience.hurry(now=now)
+
+    def capabilities(self) -> Capabilities:
+        """Ask what the server can do, and where S3 tools find its files."""
+        return self._connection.call("GET", "/v1/capabilities", Capabilities)
 
     def types(self) -> TypeList:
         """List the types of datasets that the site knows."""

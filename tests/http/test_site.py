@@ -98,6 +98,18 @@ def test_capabilities_tell_what_clients_plan_with(client: TestClient) -> None:
     assert {"generic@1", "scan.tomo@1", "sinogram@1"} <= set(told["types"])
 
 
+def test_capabilities_tell_where_tools_find_the_files(
+    client: TestClient, site: Site
+) -> None:
+    place = site.objects.place
+    assert client.get("/v1/capabilities").json()["store"] == {
+        "endpoint": place.endpoint,
+        "region": place.region,
+        "bucket": place.bucket,
+        "prefix": "d/",
+    }
+
+
 def test_a_request_that_the_end_of_the_server_breaks_off_is_told_so() -> None:
     sent: list[Message] = []
 

@@ -7,12 +7,12 @@ from hutch.contract import records
 
 def prefix_of(dataset: UUID) -> str:
     """Name the start of a dataset's keys in the data bucket."""
-    return f"d/{dataset}/"
+    return f"{FILES}{dataset}/"
 
 
 def key_of(dataset: UUID, path: str) -> str:
     """Name the key of a file in the data bucket."""
-    return f"d/{dataset}/{path}"
+    return f"{FILES}{dataset}/{path}"
 
 
 def path_of(dataset: UUID, key: str) -> str:
@@ -43,6 +43,8 @@ def seal_of(dataset: UUID) -> str:
     return record_of(dataset, records.SEAL)
 
 
+FILES = "d/"
+"""Start of the keys of all files; the dataset's id and a slash follow."""
 INSTANCE = "instance.json"
 """Record of the meta bucket that says whose buckets these are."""
 RECORDS = "datasets/"

@@ -10,8 +10,10 @@ from hutch.contract.wire.site import (
     CapabilitiesLimits,
     Health,
     Readiness,
+    StorePlace,
 )
 from hutch.contract.wire.transfer import MAX_BATCH, Verb
+from hutch_api.domain.layout import FILES
 from hutch_api.domain.types import TYPES
 from hutch_api.http.endpoints import MAX_BODY, Answer, Call, Endpoint
 from hutch_api.http.resources.queries import MAX_PAGE
@@ -30,8 +32,9 @@ def get_readiness(call: Call[None, None]) -> Answer:
     return Answer(found, wrong, {} if found.ready else {"Retry-After": "5"})
 
 
-def get_capabilities(_: Call[None, None]) -> Answer:
+def get_capabilities(call: Call[None, None]) -> Answer:
     """Tell what this server can do, and the numbers that clients plan with."""
+    place = call.site.objects.place
     return Answer(
         Capabilities(
             version=VERSION,
@@ -47,6 +50,12 @@ def get_capabilities(_: Call[None, None]) -> Answer:
             ),
             verbs=tuple(Verb),
             types=tuple(sorted(known.key for known in TYPES.values())),
+            store=StorePlace(
+                endpoint=place.endpoint,
+                region=place.region,
+                bucket=place.bucket,
+                prefix=FILES,
+            ),
         )
     )
 

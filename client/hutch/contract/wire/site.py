@@ -50,6 +50,23 @@ class CapabilitiesLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StorePlace:
+    """Where S3 tools find the files; whoever reads there needs a store account.
+
+    Attributes:
+        endpoint: URL of the store.
+        region: Region that requests are signed for.
+        bucket: Bucket of the files.
+        prefix: Start of all keys; the dataset's id and ``/`` follow.
+    """
+
+    endpoint: str
+    region: str
+    bucket: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
     """What this server can do.
 
@@ -58,6 +75,7 @@ class Capabilities:
         api: The versions of the API that it speaks.
         verbs: How files travel.
         types: Types of datasets, as ``name@version``.
+        store: Where S3 tools find the files.
     """
 
     version: str
@@ -65,3 +83,4 @@ class Capabilities:
     limits: CapabilitiesLimits
     verbs: tuple[Verb, ...]
     types: tuple[str, ...]
+    store: StorePlace
