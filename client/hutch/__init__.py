@@ -7,7 +7,7 @@
 
 ``connect`` gives a ``Client`` with a typed method for every route; ``push``, ``pull``,
 ``clone`` and the ``verify_…`` functions move and check files; errors are in
-``hutch.errors``.
+``hutch.errors``. ``s3_keys`` and ``s3_client`` let S3 tools work on a dataset.
 """
 
 from importlib import import_module
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from hutch.sync.pulling import clone, pull
     from hutch.sync.pushing import push
     from hutch.sync.verifying import verify_dataset, verify_workdir
+    from hutch.tools.boto import s3_client
+    from hutch.tools.keys import StoreKeys, s3_keys
     from hutch.workdir.directory import (
         Workdir,
         find_workdir,
@@ -46,6 +48,7 @@ __all__ = [
     "PullReport",
     "PushReport",
     "Status",
+    "StoreKeys",
     "VerifyReport",
     "Workdir",
     "clone",
@@ -58,6 +61,8 @@ __all__ = [
     "push",
     "read_status",
     "require_unbound",
+    "s3_client",
+    "s3_keys",
     "verify_dataset",
     "verify_lineage",
     "verify_workdir",
@@ -71,6 +76,7 @@ _HOMES = {
     "PullReport": "hutch.models",
     "PushReport": "hutch.models",
     "Status": "hutch.workdir.status",
+    "StoreKeys": "hutch.tools.keys",
     "VerifyReport": "hutch.models",
     "Workdir": "hutch.workdir.directory",
     "clone": "hutch.sync.pulling",
@@ -82,6 +88,8 @@ _HOMES = {
     "push": "hutch.sync.pushing",
     "read_status": "hutch.workdir.status",
     "require_unbound": "hutch.workdir.directory",
+    "s3_client": "hutch.tools.boto",
+    "s3_keys": "hutch.tools.keys",
     "verify_dataset": "hutch.sync.verifying",
     "verify_lineage": "hutch.sync.lineage",
     "verify_workdir": "hutch.sync.verifying",

@@ -51,6 +51,15 @@ LINES = [
     "verify --lineage",
     "verify anna/tooth",
     "log tooth",
+    "s3 env tooth --write",
+    "s3 config --print",
+    "s3 credentials tooth",
+    "s3 rclone tooth --save",
+    "s3 mc tooth",
+    "s3 url tooth raw/",
+    "s3 list",
+    "s3 revoke tooth --all",
+    "files tooth --sha256sum",
 ]
 
 

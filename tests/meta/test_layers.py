@@ -15,6 +15,8 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "hutch.cli": {"hutch", "rich", "msgspec"},
     "hutch.fs": {"hutch", "fsspec"},
     "hutch.transfer": {"hutch", "awscrt"},
+    "hutch.tools": {"hutch", "msgspec"},
+    "hutch.tools.boto": {"hutch", "boto3", "botocore"},
     "hutch.watch": {"hutch", "inotify_simple"},
     "hutch.workdir": {"hutch", "msgspec"},
     "hutch_api.domain": {"hutch.contract"},

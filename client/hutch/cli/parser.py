@@ -44,6 +44,7 @@ COMMANDS: Final = (
     "rm",
     "group",
     "token",
+    "s3",
 )
 """The modules of ``hutch.cli.commands``, in the order of the help."""
 

@@ -1,8 +1,9 @@
 """``hutch files``: list the files of a dataset, in the order of their paths.
 
 What the server found CORRUPT, MISSING or UNREADABLE when it read a closed dataset
-again is marked. With --sha256 the lines are those of sha256sum, so that
-'sha256sum --check' can read them.
+again is marked. With --sha256sum the lines are those of sha256sum, so that a tree
+that any tool has fetched can be checked by 'sha256sum --check'. The sums are those of
+the server; they are no file of the dataset.
 """
 
 from argparse import ArgumentParser
@@ -29,7 +30,10 @@ def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_dataset(parser)
     parser.add_argument(
-        "--sha256", action="store_true", help="print checksums as sha256sum does"
+        "--sha256",
+        "--sha256sum",
+        action="store_true",
+        help="print checksums as sha256sum does",
     )
 
 

@@ -1,0 +1,1 @@
+"""What S3 tools of other people need to work on a dataset: keys, and their settings."""

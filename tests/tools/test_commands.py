@@ -1,0 +1,394 @@
+"""``hutch s3``: what it prints, what it writes, what it refuses."""
+
+import json
+import os
+import shlex
+import stat
+import subprocess
+import sys
+from configparser import RawConfigParser
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from hutch.cli.exits import Exit
+from hutch.contract.wire.datasets import DatasetIn
+from hutch.tools import profiles
+from hutch_api.services.tool_accounts import MOST
+from tests.e2e.stage import BIN, Person
+from tests.tools.conftest import Hutch
+
+
+@pytest.fixture
+def tooth(anna: Person) -> str:
+    """An open dataset of Anna's: its id."""
+    return dataset(anna, "tooth")
+
+
+def dataset(person: Person, name: str) -> str:
+    with person.client() as client:
+        return str(client.datasets.create(DatasetIn(name=name)).id)
+
+
+def close(person: Person, name: str) -> None:
+    person.hutch("close", name, "--empty")
+
+
+def config(person: Person) -> RawConfigParser:
+    read = RawConfigParser()
+    read.read_string((person.home / ".aws/config").read_text())
+    return read
+
+
+def asked(person: Person, profile: str) -> dict[str, Any]:
+    """Ask for keys as a tool does: by the words that stand in the profile."""
+    words = shlex.split(config(person)[f"profile {profile}"]["credential_process"])
+    done = subprocess.run(  # noqa: S603 - what the profile says
+        words, env=person.environ(), capture_output=True, check=True, text=True
+    )
+    assert done.stderr == ""
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def test_a_profile_says_how_to_ask_for_keys(anna: Person, tooth: str) -> None:
+    anna.hutch("s3", "config", "tooth")
+    written = dict(config(anna)["profile hutch-tooth"])
+    words = shlex.split(written.pop("credential_process"))
+    assert Path(words[0]).is_absolute()
+    assert words[1:] == ["s3", "credentials", tooth, "--server", anna.url]
+    with anna.client() as client:
+        place = client.capabilities().store
+    assert written == {
+        "region": place.region,
+        "endpoint_url": place.endpoint,
+        "s3": "\naddressing_style = path",
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+    }
+
+
+def test_a_tool_gets_keys_by_it_from_anywhere(anna: Person, tooth: str) -> None:
+    anna.extra["PATH"] = ""
+    anna.hutch("s3", "config", "tooth")
+    answer = asked(anna, "hutch-tooth")
+    until = datetime.fromisoformat(answer.pop("Expiration"))
+    assert until > datetime.now(UTC) + timedelta(minutes=50)
+    assert answer.pop("Version") == 1
+    assert len(answer.pop("AccessKeyId")) == 20
+    assert len(answer.pop("SecretAccessKey")) == 40
+    assert answer == {}
+    [listed] = anna.json("s3", "list", tooth)["items"]
+    assert listed["access"] == "read"
+
+
+def test_a_profile_is_found_where_the_variable_says(
+    anna: Person, tooth: str, tmp_path: Path
+) -> None:
+    anna.extra["AWS_CONFIG_FILE"] = str(tmp_path / "elsewhere")
+    anna.hutch("s3", "config", tooth)
+    assert "[profile hutch-tooth]" in (tmp_path / "elsewhere").read_text()
+    assert not (anna.home / ".aws").exists()
+
+
+def test_printed_it_is_not_written(anna: Person, tooth: str) -> None:
+    printed = anna.hutch("s3", "config", tooth, "--print").out
+    assert printed.startswith("[profile hutch-tooth]\ncredential_process = ")
+    assert not (anna.home / ".aws").exists()
+    anna.hutch("s3", "config", tooth)
+    assert (anna.home / ".aws/config").read_text() == printed
+
+
+def test_again_it_is_the_same_profile(anna: Person, tooth: str) -> None:
+    anna.hutch("s3", "config", "tooth")
+    before = (anna.home / ".aws/config").stat()
+    told = anna.hutch("s3", "config", tooth)
+    assert "nothing to change" in told.out
+    assert (anna.home / ".aws/config").stat() == before
+
+
+def test_writing_is_a_profile_of_its_own(anna: Person, tooth: str) -> None:
+    anna.hutch("s3", "config", "tooth")
+    assert anna.json("s3", "config", "tooth", "--write")["name"] == "hutch-tooth-write"
+    asked(anna, "hutch-tooth-write")
+    assert {a["access"] for a in anna.json("s3", "list", tooth)["items"]} == {"write"}
+    asked(anna, "hutch-tooth")
+    assert len(anna.json("s3", "list", tooth)["items"]) == 2
+
+
+def test_names_of_others_are_not_mixed_up(anna: Person, ben: Person) -> None:
+    """A dataset of Ben's never takes the profile of one of Anna's, nor the reverse."""
+    dataset(anna, "tooth")
+    theirs = dataset(ben, "tooth")
+    odd = dataset(anna, f"{ben.name}-tooth")  # its name begins like somebody's
+    ben.hutch("share", "tooth", f"user:{anna.name}", "read")
+    mine, shared, third = (
+        anna.json("s3", "config", word)["name"]
+        for word in ("tooth", f"{ben.name}/tooth", odd)
+    )
+    assert mine == "hutch-tooth"
+    assert shared == f"hutch-{ben.name}-tooth"
+    assert third == f"hutch-{ben.name}-tooth-{odd[:8]}"
+    process = config(anna)[f"profile {shared}"]["credential_process"]
+    assert theirs in process
+    # Each keeps its name.
+    assert anna.json("s3", "config", f"{ben.name}/tooth")["name"] == shared
+    assert anna.json("s3", "config", odd)["name"] == third
+
+
+def test_a_profile_that_somebody_wrote_is_not_taken(anna: Person, tooth: str) -> None:
+    file = anna.home / ".aws/config"
+    file.parent.mkdir()
+    file.write_text("[profile hutch-tooth]\nrole_arn = mine\n")
+    name = anna.json("s3", "config", tooth)["name"]
+    assert name == f"hutch-tooth-{tooth[:8]}"
+    assert file.read_text().startswith("[profile hutch-tooth]\nrole_arn = mine\n\n[")
+
+
+def test_variables_are_for_the_shell(anna: Person, tooth: str) -> None:
+    with anna.client() as client:
+        endpoint = client.capabilities().store.endpoint
+    printed = anna.hutch("s3", "env", tooth).out
+    assert shell(printed, {}) == {
+        "AWS_PROFILE": "hutch-tooth",
+        "AWS_ENDPOINT_URL": endpoint,
+        "S3_ENDPOINT_URL": endpoint,
+    }
+    assert "hutch-tooth" in "".join(config(anna).sections())
+    assert anna.json("s3", "env", tooth)["variables"] == shell(printed, {})
+
+
+def test_variables_that_would_overrule_the_profile_are_taken_away(
+    anna: Person, tooth: str
+) -> None:
+    before = {"AWS_ACCESS_KEY_ID": "other", "AWS_REGION": "other"}
+    anna.extra |= before
+    after = shell(anna.hutch("s3", "env", tooth).out, before)
+    assert set(after) == {"AWS_PROFILE", "AWS_ENDPOINT_URL", "S3_ENDPOINT_URL"}
+
+
+def shell(script: str, environ: dict[str, str]) -> dict[str, str]:
+    """Have a shell evaluate lines; what variables of AWS does it have then?"""
+    done = subprocess.run(  # noqa: S603 - what our own command printed
+        ["/bin/sh", "-c", f'eval "$1"; {sys.executable} -c "$2"', "sh", script, _TELL],
+        env={"PATH": os.environ["PATH"], **environ},
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    told: dict[str, str] = json.loads(done.stdout)
+    return told
+
+
+_TELL = (
+    "import json, os; "
+    "print(json.dumps({k: v for k, v in os.environ.items() "
+    "if k.startswith(('AWS_', 'S3_'))}))"
+)
+
+
+def test_a_value_never_runs_in_the_shell(
+    anna: Person, tooth: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    trap = tmp_path / "run"
+    endpoint = f"http://x/$(touch {trap})`touch {trap}`; touch {trap} #'"
+
+    def place(self: Any) -> Any:
+        told = capabilities(self)
+        object.__setattr__(told.store, "endpoint", endpoint)
+        return told
+
+    from hutch import Client  # noqa: PLC0415 - it is changed in place
+
+    capabilities = Client.capabilities
+    monkeypatch.setattr(Client, "capabilities", place)
+    printed = anna.hutch("s3", "env", tooth).out
+    assert shell(printed, {})["AWS_ENDPOINT_URL"] == endpoint
+    assert not trap.exists()
+
+
+def test_a_place_with_odd_characters_is_one_word(
+    anna: Person, tooth: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    odd = tmp_path / "it's $HOME" / "hutch"
+    odd.parent.mkdir()
+    odd.symlink_to(BIN / "hutch")
+    monkeypatch.setattr(sys, "argv", [str(odd)])
+    anna.hutch("s3", "config", tooth)
+    process = config(anna)["profile hutch-tooth"]["credential_process"]
+    assert shlex.split(process)[0] == str(odd)
+    # Tools of Go have a shell run it, those of Python cut it into words.
+    done = subprocess.run(  # noqa: S603 - what the profile says
+        ["/bin/sh", "-c", process],
+        env=anna.environ(),
+        capture_output=True,
+        check=True,
+    )
+    assert json.loads(done.stdout) == asked(anna, "hutch-tooth")
+
+
+def test_without_a_script_python_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sysconfig.get_path", lambda _: "/nowhere")
+    words = profiles.program()
+    assert words == [sys.executable, "-P", "-m", "hutch.cli"]
+    done = subprocess.run(  # noqa: S603 - our own program
+        [*words, "--version"], capture_output=True, check=True, text=True
+    )
+    assert done.stdout.startswith("hutch ")
+
+
+def test_the_address_is_that_of_the_dataset(anna: Person, tooth: str) -> None:
+    with anna.client() as client:
+        place = client.capabilities().store
+    root = f"s3://{place.bucket}/d/{tooth}/"
+    assert anna.hutch("s3", "url", "tooth").out == f"{root}\n"
+    assert anna.json("s3", "url", tooth, "a/b.h5") == {"url": f"{root}a/b.h5"}
+    assert anna.hutch("s3", "url", tooth, "raw/").out == f"{root}raw/\n"
+    for wrong in ("../x", "/a", "a//b"):
+        anna.refused(Exit.USAGE, "path-invalid", "s3", "url", tooth, wrong)
+    assert anna.json("s3", "list", tooth)["items"] == []
+
+
+def test_a_remote_of_rclone_holds_no_secret(anna: Person, tooth: str) -> None:
+    printed = anna.hutch("s3", "rclone", tooth).out
+    read = RawConfigParser()
+    read.read_string(printed)
+    assert read.sections() == ["hutch-tooth-store", "hutch-tooth"]
+    store = read["hutch-tooth-store"]
+    assert (store["env_auth"], store["profile"]) == ("true", "hutch-tooth")
+    assert not {"access_key_id", "secret_access_key"} & set(store)
+    url = anna.hutch("s3", "url", tooth).out.strip().removeprefix("s3://")
+    assert f"{read['hutch-tooth']['remote']}/" == f"hutch-tooth-store:{url}"
+    asked(anna, "hutch-tooth")
+
+
+def test_a_remote_is_saved_beside_others(anna: Person, tooth: str) -> None:
+    file = anna.home / ".config/rclone/rclone.conf"
+    file.parent.mkdir(parents=True)
+    file.write_text("[mine]\ntype = local\n")
+    told = anna.hutch("s3", "rclone", tooth, "--save")
+    assert "rclone ls hutch-tooth:" in told.out
+    printed = anna.hutch("s3", "rclone", tooth).out
+    assert file.read_text() == f"[mine]\ntype = local\n\n{printed}"
+    before = file.stat()
+    anna.hutch("s3", "rclone", tooth, "--save")
+    assert file.stat() == before
+    file.write_text("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nx")
+    refused = anna.hutch("s3", "rclone", tooth, "--save", exits=Exit.FAILED)
+    assert "encrypted" in refused.err
+
+
+def test_an_alias_of_mc_lives_for_hours(anna: Person, tooth: str) -> None:
+    alias = json.loads(anna.hutch("s3", "mc", tooth).out)
+    assert {"url", "accessKey", "secretKey", "api", "path"} == set(alias)
+    [listed] = anna.json("s3", "list", tooth)["items"]
+    ends = datetime.fromisoformat(listed["expires_at"])
+    assert ends > datetime.now(UTC) + timedelta(hours=11)
+    assert json.loads(anna.hutch("s3", "mc", tooth).out) == alias
+
+
+def test_accounts_are_listed_and_revoked(anna: Person, tooth: str) -> None:
+    assert "no store account" in anna.hutch("s3", "list", tooth).out
+    first = json.loads(anna.hutch("s3", "credentials", tooth).out)
+    [listed] = anna.json("s3", "list", "tooth")["items"]
+    shown = anna.hutch("s3", "list", tooth).out
+    assert listed["id"] in shown
+    assert first["AccessKeyId"] not in shown
+    anna.hutch("s3", "revoke", listed["id"])
+    assert anna.json("s3", "list", tooth)["items"] == []
+    assert kept(anna) == []
+    second = json.loads(anna.hutch("s3", "credentials", tooth).out)
+    assert second["AccessKeyId"] != first["AccessKeyId"]
+
+
+def kept(person: Person) -> list[Path]:
+    return list((person.home / ".cache/hutch/s3").glob("*.json"))
+
+
+def test_all_of_a_dataset_are_revoked_at_once(anna: Person, tooth: str) -> None:
+    other = dataset(anna, "other")
+    for words in ((tooth,), (tooth, "--write"), (other,)):
+        anna.hutch("s3", "credentials", *words)
+    assert len(anna.json("s3", "revoke", "tooth", "--all")["revoked"]) == 2
+    assert anna.json("s3", "list", tooth)["items"] == []
+    assert len(anna.json("s3", "list", other)["items"]) == 1
+    assert len(kept(anna)) == 1
+    assert anna.json("s3", "revoke", "tooth", "--all") == {"revoked": []}
+
+
+def test_what_is_not_an_account_is_not_revoked(anna: Person, ben: Person) -> None:
+    theirs = dataset(ben, "tooth")
+    ben.hutch("s3", "credentials", theirs)
+    [account] = ben.json("s3", "list", theirs)["items"]
+    anna.refused(Exit.NOT_FOUND, "not-found", "s3", "revoke", account["id"])
+    anna.refused(Exit.NOT_FOUND, "not-found", "s3", "revoke", str(uuid4()))
+    anna.refused(Exit.USAGE, "usage", "s3", "revoke", "tooth")
+    assert len(ben.json("s3", "list", theirs)["items"]) == 1
+
+
+def test_refusals_say_why_on_stderr_alone(anna: Person, ben: Person) -> None:
+    """Tools show what a credential process says there."""
+    mine, theirs = dataset(anna, "tooth"), dataset(ben, "tooth")
+    credentials = ("s3", "credentials")
+    anna.refused(Exit.NOT_FOUND, "not-found", *credentials, theirs)
+    ben.hutch("share", "tooth", f"user:{anna.name}", "read")
+    for form in ("credentials", "config", "env", "rclone"):
+        words = ("s3", form, theirs, "--write")
+        anna.refused(Exit.NOT_FOUND, "forbidden", *words)
+    close(anna, "tooth")
+    for form in ("credentials", "config", "env", "rclone"):
+        words = ("s3", form, mine, "--write")
+        told = anna.refused(Exit.STATE, "dataset-closed", *words)
+        assert told.out == ""
+        assert "stays as it is" in told.problem["detail"]
+    anna.hutch("logout")
+    told = anna.hutch(*credentials, mine, exits=Exit.NOT_LOGGED_IN)
+    assert told.out == ""
+    assert "hutch login" in told.err
+
+
+def test_one_account_too_many_is_said(anna: Person, tooth: str) -> None:
+    with anna.client() as client:
+        for _ in range(MOST):
+            client.store_accounts.create(client.find(tooth).id)
+    told = anna.refused(Exit.CONFLICT, "conflict", "s3", "credentials", tooth)
+    assert "hutch s3 revoke" in told.problem["detail"]
+
+
+def test_nothing_secret_is_in_settings_or_on_stderr(
+    anna: Person, tooth: str, hutch: Hutch
+) -> None:
+    told = [
+        anna.hutch("s3", *words.split())
+        for words in (
+            "config tooth",
+            "config tooth --write",
+            "env tooth",
+            "rclone tooth --save",
+            "rclone tooth",
+            "url tooth",
+        )
+    ]
+    answers = [asked(anna, "hutch-tooth"), asked(anna, "hutch-tooth-write")]
+    told += [anna.hutch("s3", "list", tooth), anna.hutch("s3", "config", tooth)]
+    said = "".join(outcome.out + outcome.err for outcome in told)
+    files = [p for p in anna.home.rglob("*") if p.is_file() and ".cache" not in p.parts]
+    written = "".join(p.read_text() for p in files if p.name != "credentials.json")
+    assert "[profile hutch-tooth]" in written
+    assert "[hutch-tooth-store]" in written
+    for answer in answers:
+        for secret in (answer["AccessKeyId"], answer["SecretAccessKey"]):
+            assert secret not in said + written
+            assert all(secret not in repr(row) for row in audit_of(hutch))
+    # Where they are kept they are nobody else's.
+    assert {stat.S_IMODE(p.stat().st_mode) for p in kept(anna)} == {0o600}
+
+
+def audit_of(hutch: Hutch) -> list[Any]:
+    from sqlalchemy import text  # noqa: PLC0415 - one query
+
+    with hutch.site.look() as work:
+        return list(work.session.execute(text("SELECT * FROM audit")))
