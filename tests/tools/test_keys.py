@@ -159,11 +159,11 @@ def test_keys_that_were_revoked_are_replaced(holder: Holder) -> None:
 def test_a_right_that_ended_is_said_and_its_keys_are_gone(
     holder: Holder, ben: Person
 ) -> None:
-    who = {"kind": PrincipalKind.USER, "name": ben.name}
-    holder.client.datasets.share(holder.dataset, **who, right=Right.READ)
+    datasets, user = holder.client.datasets, PrincipalKind.USER
+    datasets.share(holder.dataset, kind=user, name=ben.name, right=Right.READ)
     with ben.client() as client:
         holder.keys(client=client)
-        holder.client.datasets.unshare(holder.dataset, **who)
+        datasets.unshare(holder.dataset, kind=user, name=ben.name)
         with pytest.raises(NotFoundError):
             holder.keys(client=client)
     assert list(holder.place.glob("*.json")) == []
