@@ -104,10 +104,15 @@ def test_printed_it_is_not_written(anna: Person, tooth: str) -> None:
 
 def test_again_it_is_the_same_profile(anna: Person, tooth: str) -> None:
     anna.hutch("s3", "config", "tooth")
-    before = (anna.home / ".aws/config").stat()
+    before = written_at(anna.home / ".aws/config")
     told = anna.hutch("s3", "config", tooth)
     assert "nothing to change" in told.out
-    assert (anna.home / ".aws/config").stat() == before
+    assert written_at(anna.home / ".aws/config") == before
+
+
+def written_at(file: Path) -> tuple[int, int]:
+    found = file.stat()
+    return found.st_ino, found.st_mtime_ns
 
 
 def test_writing_is_a_profile_of_its_own(anna: Person, tooth: str) -> None:
@@ -273,9 +278,9 @@ def test_a_remote_is_saved_beside_others(anna: Person, tooth: str) -> None:
     assert "rclone ls hutch-tooth:" in told.out
     printed = anna.hutch("s3", "rclone", tooth).out
     assert file.read_text() == f"[mine]\ntype = local\n\n{printed}"
-    before = file.stat()
+    before = written_at(file)
     anna.hutch("s3", "rclone", tooth, "--save")
-    assert file.stat() == before
+    assert written_at(file) == before
     file.write_text("# Encrypted rclone configuration File\n\nRCLONE_ENCRYPT_V0:\nx")
     refused = anna.hutch("s3", "rclone", tooth, "--save", exits=Exit.FAILED)
     assert "encrypted" in refused.err
