@@ -79,7 +79,7 @@ class Relay:
         """
         upstream = http.client.HTTPConnection(self._upstream.netloc, timeout=PATIENCE_S)
         try:
-            headers = {k: v for k, v in request.headers if k.lower() != "connection"}
+            headers = {k: v for k, v in request.headers if k.lower() not in _OF_ONE_HOP}
             body = request.body or None
             upstream.request(request.method, request.target, body, headers)
             answer = upstream.getresponse()
@@ -140,10 +140,11 @@ class _Handler(BaseHTTPRequestHandler):
         raise AttributeError(name)
 
     def _serve(self, method: str) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else b""
-        request = Request(method, self.path, tuple(self.headers.items()), body)
-        answer = self._treat(request) if len(body) == length else None
+        body = self._body()
+        answer = None
+        if body is not None:
+            headers = tuple(self.headers.items())
+            answer = self._treat(Request(method, self.path, headers, body))
         if answer is None:
             self.close_connection = True
             return
@@ -156,6 +157,21 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(answer.body[: answer.cut_after])
         if answer.cut_after is not None:
             self.close_connection = True
+
+    def _body(self) -> bytes | None:
+        """Read a body, or None if the client hung up in it."""
+        if self.headers.get("Transfer-Encoding") == "chunked":
+            return b"".join(self._chunks())
+        length = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(length) if length else b""
+        return body if len(body) == length else None
+
+    def _chunks(self) -> Iterator[bytes]:
+        while size := int(self.rfile.readline(), 16):
+            yield self.rfile.read(size)
+            self.rfile.readline()
+        while self.rfile.readline().strip():
+            pass  # what stands behind the body
 
     def handle_expect_100(self) -> bool:
         """Let the body come at once: who asks first waits a second for an answer."""
