@@ -132,6 +132,17 @@ def test_it_sees_nothing_else(tool: Tool) -> None:
     assert refused(tool.s3.list_multipart_uploads, Bucket=data) == 403
 
 
+def test_it_is_told_that_its_directory_is_no_file(tool: Tool) -> None:
+    """Rclone takes a refusal for a file, where the dataset is empty."""
+    for version in (tool.version, None):
+        if version is None:
+            tool.root.delete_object(**tool.at("a"))
+        own = {"Bucket": tool.ready.data, "Key": tool.own[:-1]}
+        assert refused(tool.s3.head_object, **own) == 404
+    beside = {"Bucket": tool.ready.data, "Key": tool.own[:-2]}
+    assert refused(tool.s3.head_object, **beside) == 403
+
+
 def test_it_learns_of_no_bucket(tool: Tool) -> None:
     listed: list[Any] = []
     quietly(lambda: listed.extend(tool.s3.list_buckets()["Buckets"]))

@@ -81,13 +81,20 @@ def account_policy(access: Access, *, bucket: str, prefix: str) -> Policy:
         case Access.PUT:
             return _document([_put_by_url(own)])
         case Access.READ:
-            return _document(
-                [_allow(_READ_ACTIONS, [f"{own}*"]), _list(bucket, prefix)]
-            )
+            return _document(_seen(bucket, prefix))
         case Access.WRITE:
-            actions = [*_READ_ACTIONS, *_WRITE_ACTIONS]
-            allowed = [_allow(actions, [f"{own}*"]), _list(bucket, prefix)]
+            allowed = [*_seen(bucket, prefix), _allow(_WRITE_ACTIONS, [f"{own}*"])]
             return _document([*allowed, *_denied_in_place(own)])
+
+
+def _seen(bucket: str, prefix: str) -> list[dict[str, Any]]:
+    """Allow to list and to get.
+
+    rclone asks first whether the directory itself is a file, and takes a refusal for a
+    yes where nothing lies below it. There is never such a key: the answer is 404.
+    """
+    keys = [f"{bucket}/{prefix}*", f"{bucket}/{prefix.removesuffix('/')}"]
+    return [_allow(_READ_ACTIONS, keys), _list(bucket, prefix)]
 
 
 def _put_by_url(own: str) -> dict[str, Any]:

@@ -29,6 +29,16 @@ class Ended:
     output: bytes
 
 
+def require(name: str, program: Path) -> None:
+    """See that a tool is installed: in CI it has to be, elsewhere it is left out."""
+    if program.exists():
+        return
+    text = f"{program.name} ({name})"
+    if os.environ.get("CI"):
+        pytest.fail(f"not installed: {text}; see scripts/peers")
+    pytest.skip(f"left out: {text} is not installed")
+
+
 class Tool(ABC):
     """A tool in the hands of somebody.
 
@@ -41,11 +51,7 @@ class Tool(ABC):
     program: ClassVar[Path]
 
     def __init__(self, person: Person, dataset: str, *, write: bool = False) -> None:
-        if not self.program.exists():
-            text = f"{self.program.name} ({self.name})"
-            if os.environ.get("CI"):
-                pytest.fail(f"not installed: {text}; see scripts/peers")
-            pytest.skip(f"left out: {text} is not installed")
+        require(self.name, self.program)
         self.person, self.dataset = person, dataset
         self.more = ("--write",) if write else ()
         self.url = person.json("s3", "url", dataset)["url"]

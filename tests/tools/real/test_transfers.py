@@ -37,7 +37,7 @@ def test_a_tool_sends_lists_and_fetches_a_tree(
     tool = kind(anna, "tooth", write=True)
     source, target = tmp_path / "source", tmp_path / "target"
     write(source, FILES)
-    sent = tool.url + "raw/"
+    sent = tool.url
     tool.run(tool.up(source, sent))
     assert is_in_parts(hutch)
     listed = tool.run(tool.ls(sent)).output.decode()
