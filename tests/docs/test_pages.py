@@ -1,18 +1,25 @@
 """Every command and every program that the documents show works as it is shown."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import DOCS, Block, blocks, shows, steps
-from tests.docs.terminal import Session
+from tests.docs.terminal import BIN, Session
+from tests.tools.real.peers import Aws, DebianAws, Mc, Rclone, S5cmd, Tool, require
 
 PAGES = [
     "explanation/identity.md",
+    "how-to/aws.md",
     "how-to/beamline.md",
+    "how-to/boto3.md",
     "how-to/correct-closed-data.md",
     "how-to/fsspec.md",
+    "how-to/mc.md",
     "how-to/python.md",
+    "how-to/rclone.md",
+    "how-to/s5cmd.md",
     "how-to/share-with-a-group.md",
     "how-to/when-something-fails.md",
 ]
@@ -23,13 +30,32 @@ ELSEWHERE = {
 }
 """Pages with a test of their own."""
 RUN = {"console", "sh", "python"}
+TOOLS_OF: Mapping[str, Sequence[type[Tool]]] = {
+    "how-to/aws.md": (Aws, DebianAws),
+    "how-to/mc.md": (Mc,),
+    "how-to/rclone.md": (Rclone,),
+    "how-to/s5cmd.md": (S5cmd,),
+}
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_block_of_the_page_works(name: str, reader: Session) -> None:
+    give_tools(reader, TOOLS_OF.get(name, ()))
     for block in blocks(DOCS / name):
         if block.language in RUN and not block.why_not:
             follow(reader, block)
+
+
+def give_tools(reader: Session, tools: Sequence[type[Tool]]) -> None:
+    """Put tools of others on the path of everybody's shell."""
+    beside = reader.home / ".tools"
+    beside.mkdir()
+    for tool in tools:
+        require(tool.name, tool.program)
+        if not tool.program.is_relative_to("/usr/bin"):  # shown as it lies there
+            (beside / tool.program.name).symlink_to(tool.program)
+    for terminal in reader.terminals.values():
+        terminal.environ["PATH"] = f"{BIN}:{beside}:{terminal.environ['PATH']}"
 
 
 def follow(reader: Session, block: Block) -> None:
