@@ -1,14 +1,20 @@
 """A hutch whose store is in memory, for what needs none, and people at it."""
 
+import json
+import shlex
+import subprocess
 from collections.abc import Callable, Iterator
+from configparser import RawConfigParser
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine
 
 from hutch.contract.wire.accounts import Role
+from hutch.contract.wire.datasets import DatasetIn
 from hutch_api.adapters.memory import MemoryAccounts, MemoryStore
 from hutch_api.domain import instance, layout
 from hutch_api.domain.keys import ServerKeys
@@ -93,3 +99,41 @@ def anna(hutch: Hutch) -> Person:
 @pytest.fixture
 def ben(hutch: Hutch) -> Person:
     return hutch.person()
+
+
+def waiting(lock: Path) -> int:
+    """Count who waits for a lock."""
+    number = str(lock.stat().st_ino)
+    return sum(
+        words[1] == "->" and words[-3].split(":")[-1] == number
+        for line in Path("/proc/locks").read_text().splitlines()
+        if (words := line.split())
+    )
+
+
+@pytest.fixture
+def tooth(anna: Person) -> str:
+    """An open dataset of Anna's: its id."""
+    return dataset(anna, "tooth")
+
+
+def dataset(person: Person, name: str) -> str:
+    with person.client() as client:
+        return str(client.datasets.create(DatasetIn(name=name)).id)
+
+
+def config(person: Person) -> RawConfigParser:
+    read = RawConfigParser()
+    read.read_string((person.home / ".aws/config").read_text())
+    return read
+
+
+def asked(person: Person, profile: str) -> dict[str, Any]:
+    """Ask for keys as a tool does: by the words that stand in the profile."""
+    words = shlex.split(config(person)[f"profile {profile}"]["credential_process"])
+    done = subprocess.run(  # noqa: S603 - what the profile says
+        words, env=person.environ(), capture_output=True, check=True, text=True
+    )
+    assert done.stderr == ""
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer

@@ -21,10 +21,10 @@ from hutch.contract.wire.accounts import Scope, TokenIn
 from hutch.contract.wire.datasets import CloseIn, DatasetIn, PrincipalKind, Right
 from hutch.contract.wire.tools import StoreAccess
 from hutch.errors import ClientError
-from hutch.tools import keys
+from hutch.tools import private
 from tests.e2e.stage import Person
 from tests.servers import wait_until
-from tests.tools.conftest import Hutch
+from tests.tools.conftest import Hutch, waiting
 
 
 class Holder:
@@ -37,7 +37,7 @@ class Holder:
 
     @property
     def place(self) -> Path:
-        return keys.location(self.environ)
+        return private.location(self.environ)
 
     def keys(
         self,
@@ -233,13 +233,3 @@ def test_many_at_once_make_one_account(holder: Holder, hutch: Hutch) -> None:
         made = list(pool.map(lambda client: holder.keys(client=client), clients))
     assert {one.account for one in made} == holder.alive()
     assert hutch.desk.made == 1
-
-
-def waiting(lock: Path) -> int:
-    """Count who waits for a lock."""
-    number = str(lock.stat().st_ino)
-    return sum(
-        words[1] == "->" and words[-3].split(":")[-1] == number
-        for line in Path("/proc/locks").read_text().splitlines()
-        if (words := line.split())
-    )

@@ -6,12 +6,10 @@ alone, one file for each dataset and token. The server is asked whether an accou
 still lives before its keys are given out.
 """
 
-import fcntl
 import os
-import stat
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,7 +31,8 @@ from hutch.contract.wire.tools import (
     StoreAccess,
     StoreAccountCreated,
 )
-from hutch.errors import ClientError, ServerAnswerError, ServerUnavailableError
+from hutch.errors import ServerAnswerError, ServerUnavailableError
+from hutch.tools.private import location, locked, prepared
 
 MARGIN: Final = timedelta(minutes=5)
 """Tools are told an end that is so much before the real one: some use keys until the
@@ -41,8 +40,6 @@ last second, and clocks differ."""
 LEFT: Final = timedelta(minutes=15)
 """Keys are given out with more than this to go until the end that is told: from then
 on botocore asks again before every single request."""
-_PRIVATE: Final = 0o700
-_OF_OTHERS: Final = 0o077
 _AWAY: Final = (
     ServerUnavailableError,
     ServerAnswerError,
@@ -114,10 +111,8 @@ def s3_keys(
     """
     life_s = LONGEST_LIFE_S if long else LIFE_S
     left = timedelta(seconds=life_s) / 2 if long else LEFT
-    place = location(environ)
     name = f"{client.caller}-{dataset}-{access}{'-long' if long else ''}.json"
-    with _explained(place):
-        _prepare(place)
+    with prepared(environ) as place:
         held = _read(place / name)
         if held is not None and held.is_fresh(datetime.now(UTC), left=left):
             try:
@@ -126,7 +121,7 @@ def s3_keys(
             except HutchError:
                 (place / name).unlink(missing_ok=True)
                 raise
-        with _locked(place):
+        with locked(place, "lock"):  # many tools that start at once need one account
             again = _read(place / name)
             if again is not None and again != held:
                 return again  # another process has made them just now
@@ -140,10 +135,10 @@ def forget(account: UUID, *, environ: Mapping[str, str] = os.environ) -> None:
             file.unlink(missing_ok=True)
 
 
-def location(environ: Mapping[str, str] = os.environ) -> Path:
-    """Say where keys are kept."""
-    home = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "hutch" / "s3"
+def forget_all(caller: str, *, environ: Mapping[str, str] = os.environ) -> None:
+    """Keep no keys that a token has made; ``client.caller`` tells whose they are."""
+    for file in location(environ).glob(f"{caller}-*.json"):
+        file.unlink(missing_ok=True)
 
 
 def _make(
@@ -182,35 +177,6 @@ def _lives(client: Client, held: StoreKeys) -> bool:
     except _AWAY:
         return True
     return any(account.id == held.account for account in alive)
-
-
-@contextmanager
-def _explained(place: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ClientError(
-            f"keys cannot be kept in {place}: {error.strerror or error}. Set "
-            "XDG_CACHE_HOME to a directory of yours"
-        ) from error
-
-
-def _prepare(place: Path) -> None:
-    """Make the directory, which nobody else may look into."""
-    place.mkdir(mode=_PRIVATE, parents=True, exist_ok=True)
-    found = place.stat(follow_symlinks=False)
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-        raise PermissionError(0, "it belongs to somebody else, or is a link")
-    if found.st_mode & _OF_OTHERS:
-        place.chmod(_PRIVATE)
-
-
-@contextmanager
-def _locked(place: Path) -> Iterator[None]:
-    """Let one process at a time make keys: many that start at once need one account."""
-    with (place / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _kept(place: Path) -> Iterator[tuple[Path, StoreKeys]]:

@@ -7,7 +7,8 @@ import os
 import shlex
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,7 @@ from hutch.contract.wire.site import StorePlace
 from hutch.contract.wire.tools import StoreAccess
 from hutch.errors import ClientError
 from hutch.tools import sections
+from hutch.tools.private import locked, prepared
 from hutch.tools.sections import Values
 
 _ASKING: Final = ("s3", "credentials")
@@ -33,18 +35,14 @@ class Profile:
     Attributes:
         name: As in ``AWS_PROFILE``.
         file: Where it stands, or would.
-        text: The whole file with this profile in it.
         values: What the profile sets.
+        is_new: Something in the file was, or would be, changed for it.
     """
 
     name: str
     file: Path
-    text: str
     values: Values
-
-    def save(self) -> bool:
-        """Write it; tells whether anything changed."""
-        return sections.write(self.file, self.text)
+    is_new: bool
 
     def lines(self) -> list[str]:
         """Write the profile alone."""
@@ -58,23 +56,29 @@ def profile(
     access: StoreAccess,
     place: StorePlace,
     *,
+    save: bool = True,
     environ: Mapping[str, str] = os.environ,
 ) -> Profile:
-    """Make the profile of a dataset; it is not written yet.
+    """Make the profile of a dataset.
+
+    Args:
+        client: The server.
+        dataset: What it reaches.
+        access: What tools may do by it.
+        place: Where the files are.
+        save: Write it into the file of profiles.
+        environ: Where the variables are looked up.
 
     Raises:
         DatasetClosedError: Nothing writes to it any more.
         ForbiddenError: The caller may not write to it.
-        ClientError: The file of profiles cannot be read.
+        ClientError: The file of profiles cannot be read or written.
     """
     if access is StoreAccess.WRITE:
         _require_writable(dataset)
-    file = location(environ)
-    text = sections.read(file)
     asking = [*_ASKING, str(dataset.id)]
     asking += ["--write"] if access is StoreAccess.WRITE else []
     asking += ["--server", client.url]
-    name = _name(text, dataset, access, asking)
     values: Values = {
         "credential_process": shlex.join([*program(), *asking]),
         "region": place.region,
@@ -87,8 +91,21 @@ def profile(
         "request_checksum_calculation": "when_required",
         "response_checksum_validation": "when_required",
     }
-    text = sections.put(text, ("profile", name), values)
-    return Profile(name=name, file=file, text=text, values=values)
+    file = location(environ)
+    with changing(environ):
+        before = sections.read(file)
+        name = _name(before, dataset, access, asking)
+        after = sections.put(before, ("profile", name), values)
+        if save:
+            sections.write(file, after)
+    return Profile(name=name, file=file, values=values, is_new=after != before)
+
+
+@contextmanager
+def changing(environ: Mapping[str, str] = os.environ) -> Iterator[None]:
+    """Let one command at a time read settings and write them."""
+    with prepared(environ) as place, locked(place, "settings"):
+        yield
 
 
 def location(environ: Mapping[str, str] = os.environ) -> Path:
@@ -137,6 +154,20 @@ def remotes_location(environ: Mapping[str, str] = os.environ) -> Path:
     home = environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     usual, old = Path(home) / "rclone" / "rclone.conf", Path.home() / ".rclone.conf"
     return old if old.exists() and not usual.exists() else usual
+
+
+def save_remotes(
+    wanted: Mapping[str, Values], *, environ: Mapping[str, str] = os.environ
+) -> Path:
+    """Put remotes into rclone's own file, and say where that is.
+
+    Raises:
+        ClientError: The file is encrypted, or cannot be read or written.
+    """
+    file = remotes_location(environ)
+    with changing(environ):
+        sections.write(file, with_remotes(sections.read(file), wanted))
+    return file
 
 
 def with_remotes(text: str, wanted: Mapping[str, Values]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hutch import s3_client, s3_keys
-from hutch.tools import keys
+from hutch.tools import keys, private
 from tests.e2e.stage import Person, id_of, tree, write
 from tests.tools.real.conftest import Hutch
 from tests.tools.real.peers import Tool
@@ -154,7 +154,7 @@ def test_no_command_line_or_environment_holds_a_secret(
         ]
         hutch.watch.go_on()
         assert tool.ended(process).status == 0
-    kept = keys.location({"XDG_CACHE_HOME": str(anna.home / ".cache")})
+    kept = private.location({"XDG_CACHE_HOME": str(anna.home / ".cache")})
     held = [held for _, held in keys._kept(kept)]
     assert held
     for one in held:

@@ -1,4 +1,7 @@
-"""``hutch logout``: end the token on the server, then forget it here."""
+"""``hutch logout``: end the token on the server, then forget it here.
+
+With it end the keys that S3 tools got by it.
+"""
 
 from argparse import ArgumentParser
 from dataclasses import dataclass
@@ -8,6 +11,7 @@ from hutch.cli.desk import Desk
 from hutch.cli.exits import Exit, epilog
 from hutch.client import connect
 from hutch.errors import HutchError, ServerUnavailableError, UnauthenticatedError
+from hutch.tools import keys
 
 EPILOG = epilog(
     ok="the token is revoked and forgotten",
@@ -37,12 +41,14 @@ def run(_options: Options, desk: Desk) -> Exit:
     held = desk.credential()
     failure: HutchError | None = None
     with connect(held.url, token=held.token, insecure=held.insecure) as client:
+        caller = client.caller
         try:
             client.account.log_out()
         except UnauthenticatedError:
             pass  # it had ended before, which is all that was wanted
         except HutchError as error:
             failure = error
+        keys.forget_all(caller)
     credentials.forget(held.url)
     if failure is None:
         desk.screen.document(LoggedOut(server=held.url, revoked=True))

@@ -29,7 +29,7 @@ from hutch.contract import paths
 from hutch.contract.problems import PathInvalidError
 from hutch.contract.wire.site import StorePlace
 from hutch.contract.wire.tools import StoreAccess
-from hutch.tools import keys, profiles, sections
+from hutch.tools import keys, profiles
 from hutch.tools.profiles import Profile
 
 EPILOG = epilog(
@@ -182,7 +182,6 @@ def run(options: Options, desk: Desk) -> Exit:
 
 def _env(options: Options, desk: Desk) -> None:
     made, place, _ = _profile(options, desk)
-    made.save()
     endpoint = place.endpoint
     variables = {
         "AWS_PROFILE": made.name,
@@ -205,10 +204,9 @@ def _config(options: Options, desk: Desk) -> None:
         for line in made.lines():
             screen.show(line)
         return
-    changed = made.save()
     screen.document(Written(name=made.name, file=str(made.file), lines=made.lines()))
     screen.made(made.name)
-    done = "wrote" if changed else "nothing to change in"
+    done = "wrote" if made.is_new else "nothing to change in"
     screen.say(f"{done} profile {made.name} in {made.file}")
     screen.say(f'next: aws --profile {made.name} s3 ls "$(hutch s3 url …)"')
 
@@ -229,7 +227,6 @@ def _credentials(options: Options, desk: Desk) -> None:
 
 def _rclone(options: Options, desk: Desk) -> None:
     made, place, dataset = _profile(options, desk)
-    made.save()
     remotes = profiles.remote(made, place, dataset)
     lines = profiles.with_remotes("", remotes).splitlines()
     screen = desk.screen
@@ -238,8 +235,7 @@ def _rclone(options: Options, desk: Desk) -> None:
         for line in lines:
             screen.show(line)
         return
-    file = profiles.remotes_location()
-    sections.write(file, profiles.with_remotes(sections.read(file), remotes))
+    file = profiles.save_remotes(remotes)
     screen.document(Written(name=made.name, file=str(file), lines=lines))
     screen.made(made.name)
     screen.say(f"wrote remote {made.name} in {file}")
@@ -326,7 +322,8 @@ def _chosen(client: Client, options: Options) -> Iterable[UUID]:
 def _profile(options: Options, desk: Desk) -> tuple[Profile, StorePlace, UUID]:
     with desk.dataset(options.dataset) as (client, dataset):
         place = client.capabilities().store
-        made = profiles.profile(client, dataset, _access(options), place)
+        save = not options.only_print
+        made = profiles.profile(client, dataset, _access(options), place, save=save)
     return made, place, dataset.id
 
 
