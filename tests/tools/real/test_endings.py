@@ -9,7 +9,8 @@ import pytest
 
 from hutch.cli.exits import Exit
 from tests.e2e.stage import Person, write
-from tests.tools.real.conftest import Hutch
+from tests.servers import wait_until
+from tests.tools.real.conftest import Hutch, Seen
 from tests.tools.real.peers import Aws, Mc, Tool
 
 FILES = {f"f{number:02}": b"x" * 1_000 for number in range(40)}
@@ -78,18 +79,24 @@ def running(
     del hutch.watch.seen[:]
     with tool.start(words) as process:
         assert hutch.watch.is_middle.wait(60), "it ended before its middle"
+        # Those that passed may still be on their way.
+        wait_until(lambda: len(files_seen(hutch)) == FREE, what="the first answers")
         end()
         ended_at = time.monotonic()
         hutch.watch.go_on()
         ended = tool.ended(process)
     assert ended.status != 0, ended.said
-    files = [seen for seen in hutch.watch.seen if seen.is_of_file]
+    files = files_seen(hutch)
     before = [seen for seen in files if seen.begun < ended_at]
     after = [seen for seen in files if seen.begun >= ended_at]
     assert {seen.status for seen in before} <= {200, 206}
     assert len(before) == FREE
     assert {seen.status for seen in after} == {403}
     return min(seen.answered for seen in after) - ended_at
+
+
+def files_seen(hutch: Hutch) -> list[Seen]:
+    return [seen for seen in tuple(hutch.watch.seen) if seen.is_of_file]
 
 
 def test_a_running_tool_fails_when_its_account_is_revoked(
