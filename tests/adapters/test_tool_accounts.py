@@ -12,13 +12,15 @@ from uuid import uuid4
 import pytest
 import urllib3
 from botocore.exceptions import ClientError
+from minio.error import MinioAdminException
 
 from hutch.contract.problems import StoreError
+from hutch_api.adapters.accounts.minio_api import open_admin, status_of
 from hutch_api.adapters.provisioning import random_credentials
 from hutch_api.domain.accounts import Access
 from hutch_api.ports.objects import Credentials
 from tests.adapters.ready import Ready, set_up
-from tests.servers import StoreServer
+from tests.servers import REGION, StoreServer
 
 SECRET = b"the neighbour's"
 PINNED = b"pinned"
@@ -159,6 +161,15 @@ def test_it_makes_no_accounts_and_no_buckets(tool: Tool) -> None:
         )
     assert refused(tool.s3.create_bucket, Bucket=f"own-{uuid4().hex[:8]}") == 403
     assert refused(tool.s3.delete_bucket, Bucket=tool.ready.data) == 403
+
+
+@pytest.mark.parametrize("store_server", ["minio"], indirect=True)
+def test_it_reaches_no_admin_api(tool: Tool) -> None:
+    admin = open_admin(tool.ready.place.endpoint, tool.credentials, region=REGION)
+    for call in (admin.info, admin.policy_list, admin.group_list):
+        with pytest.raises(MinioAdminException) as caught:
+            call()
+        assert status_of(caught.value) == 403
 
 
 def test_one_that_reads_changes_nothing(reader: Tool) -> None:
