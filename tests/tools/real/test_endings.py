@@ -13,6 +13,8 @@ from tests.servers import wait_until
 from tests.tools.real.conftest import Hutch, Seen
 from tests.tools.real.peers import Aws, Mc, Tool
 
+pytestmark = pytest.mark.slow
+
 FILES = {f"f{number:02}": b"x" * 1_000 for number in range(40)}
 FREE = 8
 """Requests about files that pass before the end."""

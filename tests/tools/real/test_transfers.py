@@ -12,6 +12,8 @@ from tests.e2e.stage import Person, id_of, tree, write
 from tests.tools.real.conftest import Hutch
 from tests.tools.real.peers import Tool
 
+pytestmark = pytest.mark.slow
+
 on_minio = pytest.mark.parametrize("store_server", ["minio"], indirect=True)
 """For what the tests of the stores have shown on both, as the policies do the rest."""
 LARGE = 17 * 1024**2
