@@ -64,3 +64,15 @@ def work_of_tools(flow: Flow, foreign: Foreign, actor: Actor) -> UUID:
     foreign.put(key_of(dataset, "over"), b"overwritten by a tool")
     foreign.delete(key_of(dataset, "gone"))
     return dataset
+
+
+def moved_below(flow: Flow, foreign: Foreign, actor: Actor) -> UUID:
+    """A tool deleted files and put others below their keys: MinIO hides these."""
+    dataset = flow.dataset(actor).id
+    flow.push(actor, dataset, {"a": b"1", "kept": b"2"})
+    foreign.delete(key_of(dataset, "a"))
+    foreign.put(key_of(dataset, "a/below"), b"3")
+    foreign.put(key_of(dataset, "b"), b"4")
+    foreign.delete(key_of(dataset, "b"))
+    foreign.put(key_of(dataset, "b/below"), b"5")
+    return dataset

@@ -1,7 +1,6 @@
 """What other tools did in the store becomes part of a dataset, or is undone."""
 
 from contextlib import suppress
-from uuid import UUID
 
 import pytest
 from botocore.exceptions import ClientError
@@ -16,7 +15,6 @@ from hutch.contract.problems import (
     NotFoundError,
 )
 from hutch.contract.wire.datasets import OperationState, Right, State
-from hutch_api.domain.access import Actor
 from hutch_api.domain.layout import key_of, prefix_of
 from hutch_api.services import strays
 from hutch_api.store.tables import Dataset, File, Superseded
@@ -29,6 +27,7 @@ from tests.transfer.strayed import (
     begin,
     end,
     kinds,
+    moved_below,
     refused,
     seen,
     work_of_tools,
@@ -219,22 +218,24 @@ def test_a_close_that_cannot_adopt_all_says_why(flow: Flow, foreign: Foreign) ->
     assert set(held(flow, dataset)) == {"kept", "over", "new/a"}
 
 
+def test_a_dataset_that_only_tools_filled_is_closed(
+    flow: Flow, foreign: Foreign
+) -> None:
+    ada = flow.user("ada")
+    dataset = flow.dataset(ada).id
+    with pytest.raises(CloseRefusedError, match="holds no file"):
+        end(flow, flow.close(ada, dataset, adopt=True))
+    assert state(flow, dataset) is State.OPEN
+    foreign.put(key_of(dataset, "a"), b"1")
+    end(flow, flow.close(ada, dataset, adopt=True))
+    assert state(flow, dataset) is State.CLOSED
+    assert set(held(flow, dataset)) == {"a"}
+
+
 def test_what_is_adopted_is_not_dropped(flow: Flow) -> None:
     ada = flow.user("ada")
     with pytest.raises(ValueError, match="choose one"):
         flow.close(ada, flow.dataset(ada).id, adopt=True, drop=True)
-
-
-def moved_below(flow: Flow, foreign: Foreign, actor: Actor) -> UUID:
-    """A tool deleted files and put others below their keys: MinIO hides these."""
-    dataset = flow.dataset(actor).id
-    flow.push(actor, dataset, {"a": b"1", "kept": b"2"})
-    foreign.delete(key_of(dataset, "a"))
-    foreign.put(key_of(dataset, "a/below"), b"3")
-    foreign.put(key_of(dataset, "b"), b"4")
-    foreign.delete(key_of(dataset, "b"))
-    foreign.put(key_of(dataset, "b/below"), b"5")
-    return dataset
 
 
 def test_a_directory_may_take_the_place_of_a_file(flow: Flow, foreign: Foreign) -> None:

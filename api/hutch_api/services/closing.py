@@ -115,15 +115,16 @@ def _require_ready(work: Work, dataset: Dataset, wanted: CloseIn) -> None:
             }
             for path, name in uploads
         ]
-    if dataset.files == 0 and not wanted.empty:
-        reasons.append(
-            {
-                "reason": "empty",
-                "detail": "it holds no file; push some, or close with --empty",
-            }
-        )
+    if not wanted.adopt:  # else that is known later
+        reasons += _emptiness(dataset, allowed=wanted.empty)
     if reasons:
         raise _refusal(dataset.name, reasons)
+
+
+def _emptiness(dataset: Dataset, *, allowed: bool) -> list[dict[str, Any]]:
+    detail = "it holds no file; push some, or close with --empty"
+    is_fine = allowed or dataset.files > 0
+    return [] if is_fine else [{"reason": "empty", "detail": detail}]
 
 
 def _refusal(name: str, reasons: list[dict[str, Any]]) -> CloseRefusedError:
@@ -143,7 +144,11 @@ def _begin(work: Work, actor: Actor, dataset: Dataset, wanted: CloseIn) -> Opera
         actor,
         OperationKind.CLOSE,
         dataset,
-        options={"adopt": wanted.adopt, "drop": wanted.drop},
+        options={
+            "adopt": wanted.adopt,
+            "drop": wanted.drop,
+            "empty": wanted.empty,
+        },
         inline=not wanted.adopt,
     )
 
@@ -297,6 +302,8 @@ def _decide(
             return None
         if (decided := operations.decided(current)) is not None:
             return decided
+        empty = operation.options.get("empty", True)
+        reasons = reasons or _emptiness(row, allowed=empty)
         if not reasons:
             at = work.now.isoformat()
             current.options = {**current.options, operations.DECIDED: at}
@@ -305,9 +312,8 @@ def _decide(
         operations.end(work, current.id, problem=to_problem(refusal))
         row.state = State.OPEN
         actor = operations.actor_of(work, operation)
-        audit.record(
-            work, actor, "close-refused", row.id, paths=[r["path"] for r in reasons]
-        )
+        paths = [reason["path"] for reason in reasons if "path" in reason]
+        audit.record(work, actor, "close-refused", row.id, paths=paths)
     return None
 
 

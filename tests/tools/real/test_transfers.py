@@ -2,12 +2,19 @@
 
 import random
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from hutch import s3_client, s3_keys
 from hutch.tools import keys, private
+from hutch_api.services.upkeep import run_once
+from hutch_api.worker.loop import beside
 from tests.e2e.stage import Person, id_of, tree, write
 from tests.tools.real.conftest import Hutch
 from tests.tools.real.peers import Tool
@@ -48,6 +55,17 @@ def test_a_tool_sends_lists_and_fetches_a_tree(
     assert tree(target) == FILES
     # An empty file has no range, which some ask for before they know.
     assert {s.status for s in hutch.watch.seen if s.is_of_file} <= {200, 204, 206, 416}
+    with a_worker(hutch):
+        anna.hutch("close", "tooth", "--adopt")
+    assert tree_of_clone(anna) == FILES
+
+
+@contextmanager
+def a_worker(hutch: Hutch) -> Iterator[None]:
+    """Have a worker read what tools wrote."""
+    once = partial(run_once, hutch.site)
+    with beside(once, pause=timedelta(seconds=0.1), stop=threading.Event()):
+        yield
 
 
 def is_in_parts(hutch: Hutch) -> bool:
