@@ -1,6 +1,7 @@
 """Datasets in which other tools did something, and adopting that."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from uuid import UUID
 
 from hutch.contract.wire.datasets import OperationOut, OperationState
@@ -47,7 +48,7 @@ def adopt(
     done = end(flow, begin(flow, actor, dataset, *paths, drop=drop))
     assert done.state is OperationState.DONE
     assert done.result is not None
-    return done.result
+    return asdict(done.result)
 
 
 def refused(result: dict[str, object]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Adopting while others push, close or die."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -58,7 +59,7 @@ def test_a_worker_that_dies_leaves_it_to_the_next(
     assert upkeep.go_on(flow.site)
     done = operations.outcome(flow.site, begun.id)
     assert done.result is not None
-    assert (done.result["adopted"], done.result["removed"]) == (2, 1)
+    assert (done.result.adopted, done.result.removed) == (2, 1)
     assert set(held(flow, dataset)) == {"kept", "over", "new/a"}
 
 
@@ -82,7 +83,10 @@ def test_a_push_that_comes_while_it_is_read_wins(flow: Flow, foreign: Foreign) -
         assert set(now) == {"over", "new"}
         assert now["over"] == (b"pushed" if came else b"by a tool")
         assert done.result is not None
-        assert set(refused(done.result).values()) <= {"file-changed", "path-busy"}
+        assert set(refused(asdict(done.result)).values()) <= {
+            "file-changed",
+            "path-busy",
+        }
         if not came:
             return
     pytest.fail("the adoption never came to its end")
@@ -105,7 +109,7 @@ def test_what_is_announced_while_it_is_read_stays_for_the_push(
     with observing(announce):
         done = end(flow, begun)
     assert done.result is not None
-    assert refused(done.result) == {"new": "path-busy"}
+    assert refused(asdict(done.result)) == {"new": "path-busy"}
     assert held(flow, dataset) == {}
 
 

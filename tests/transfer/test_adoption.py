@@ -55,7 +55,7 @@ def test_it_becomes_part_of_the_dataset(flow: Flow, foreign: Foreign) -> None:
     dataset = work_of_tools(flow, foreign, ada)
     before = held(flow, dataset)
     result = adopt(flow, ada, dataset)
-    assert result == {"adopted": 2, "removed": 1, "dropped": 0, "problems": []}
+    assert result == {"adopted": 2, "removed": 1, "dropped": 0, "problems": ()}
     assert seen(flow, ada, dataset) == []
     assert set(held(flow, dataset)) == {"kept", "over", "new/a"}
     assert stored(flow, dataset, "over") == b"overwritten by a tool"
@@ -241,7 +241,7 @@ def test_what_is_adopted_is_not_dropped(flow: Flow) -> None:
 def test_a_directory_may_take_the_place_of_a_file(flow: Flow, foreign: Foreign) -> None:
     ada = flow.user("ada")
     dataset = moved_below(flow, foreign, ada)
-    assert adopt(flow, ada, dataset)["problems"] == []
+    assert adopt(flow, ada, dataset)["problems"] == ()
     now = {path: stored(flow, dataset, path) for path in held(flow, dataset)}
     assert now == {"a/below": b"3", "b/below": b"5", "kept": b"2"}
     flow.close(ada, dataset)

@@ -5,7 +5,7 @@ take over when it has run out. Every step is safe to repeat, so that a holder wh
 was only slow does no harm.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -23,6 +23,7 @@ from hutch.contract.problems import (
 )
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.datasets import (
+    AdoptedOut,
     OperationKind,
     OperationOut,
     OperationState,
@@ -269,5 +270,9 @@ def operation_out(row: Operation) -> OperationOut:
         created_at=row.created_at,
         updated_at=row.updated_at,
         problem=row.problem,
-        result=row.result,
+        result=None if row.result is None else _adopted(**row.result),
     )
+
+
+def _adopted(problems: Iterable[dict[str, Any]] = (), **counts: int) -> AdoptedOut:
+    return AdoptedOut(problems=tuple(problems), **counts)

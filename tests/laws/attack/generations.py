@@ -110,7 +110,7 @@ class History:
     def die(self) -> None:
         """Have an account made by a server that dies before it hears of it."""
 
-        def made(site: Site, _: Actor, __: UUID, account: Account) -> Credentials:
+        def made(site: Site, account: Account, _: object) -> Credentials:
             site.accounts.create(
                 store_accounts._credentials(site, account),
                 access=Access.PUT,
@@ -119,7 +119,7 @@ class History:
             )
             raise KilledError
 
-        with mock.patch.object(store_accounts, "_create", made):
+        with mock.patch.object(store_accounts, "make_account", made):
             self.sign("done")
 
     def revoke(self, fate: str) -> None:

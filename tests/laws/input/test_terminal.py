@@ -56,6 +56,15 @@ COMMANDS = {
     "login": ["login", "--user", "x"],
     "passwd": ["passwd"],
     "logout": ["logout"],
+    "adopt": ["adopt", str(ID)],
+    "adopt, dry": ["adopt", str(ID), "--dry-run"],
+    "s3 env": ["s3", "env", str(ID)],
+    "s3 credentials": ["s3", "credentials", str(ID)],
+    "s3 config": ["s3", "config", str(ID), "--write"],
+    "s3 rclone": ["s3", "rclone", str(ID), "--save"],
+    "s3 url": ["s3", "url", str(ID)],
+    "s3 list": ["s3", "list", str(ID)],
+    "s3 revoke": ["s3", "revoke", str(ID), "--all"],
 }
 OPTIONS = ("--server", "--name", "--jobs", "--limit", "--expires")
 WORDS = {

@@ -10,7 +10,6 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
 
 from hutch.cli import text
 from hutch.cli.commands.close import add_dataset
@@ -21,7 +20,7 @@ from hutch.cli.reports import dataset_name, show_problems, show_strays
 from hutch.cli.screen import Screen
 from hutch.client import Client
 from hutch.contract.problems import from_problem
-from hutch.contract.wire.datasets import DatasetOut, OperationOut
+from hutch.contract.wire.datasets import AdoptedOut, DatasetOut, OperationOut
 from hutch.contract.wire.tools import AdoptIn, StrayOut
 from hutch.contract.wire.transfer import MAX_BATCH
 from hutch.models import Problem
@@ -57,12 +56,12 @@ class Adopted:
     dropped: int = 0
     problems: list[Problem] = field(default_factory=list)
 
-    def add(self, result: dict[str, Any]) -> None:
+    def add(self, done: AdoptedOut) -> None:
         """Count what one operation did."""
-        self.adopted += result["adopted"]
-        self.removed += result["removed"]
-        self.dropped += result["dropped"]
-        for problem in result["problems"]:
+        self.adopted += done.adopted
+        self.removed += done.removed
+        self.dropped += done.dropped
+        for problem in done.problems:
             error = from_problem(problem)
             self.problems.append(Problem(str(error.facts.get("path", "?")), error))
 
@@ -98,7 +97,7 @@ def run(options: Options, desk: Desk) -> Exit:
         with watching(screen, "adopt") as watch:
             for operation in _operations(client, dataset, options):
                 ended = client.datasets.wait(operation, watch=watch)
-                done.add(ended.result or {})
+                done.add(ended.result or AdoptedOut())
     screen.document(done)
     _tell(screen, dataset, done)
     return show_problems(screen, done.problems)

@@ -247,6 +247,23 @@ class OperationState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AdoptedOut:
+    """What an adoption did, by paths.
+
+    Attributes:
+        adopted: Became files of the dataset.
+        removed: Are files no more.
+        dropped: Were undone.
+        problems: A problem document for each that was left, the first hundred.
+    """
+
+    adopted: int = 0
+    removed: int = 0
+    dropped: int = 0
+    problems: tuple[dict[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OperationOut:
     """Work that may outlast a request; poll it until it is done or failed.
 
@@ -254,8 +271,7 @@ class OperationOut:
         done: Steps or files behind it, of ``total``.
         problem: Why it failed, or, while it runs, what kept it from going on the last
             time: a problem document.
-        result: What an adoption did: how many paths it ``adopted``, ``removed`` and
-            ``dropped``, and ``problems``, a document for each that it had to leave.
+        result: What an adoption did so far; None of others.
     """
 
     id: UUID
@@ -267,7 +283,7 @@ class OperationOut:
     created_at: datetime
     updated_at: datetime
     problem: dict[str, Any] | None = None
-    result: dict[str, Any] | None = None
+    result: AdoptedOut | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
