@@ -103,11 +103,11 @@ def _unsigned_version(bench: Bench) -> str | None:
     )
     if bench.read(key, version) != b"pinned":
         return "the put account's key id was enough to change a version in its place"
-    archive = _archive([key.removeprefix(bench.inside)], version=version)
+    packed = archive([key.removeprefix(bench.inside)], version=version)
     into = {"x-amz-meta-minio-snowball-prefix": bench.inside}
     for unpack in _EXTRACT:
-        signed = bench.sign_put(f"{bench.new_key()}.tar", archive)
-        bench.send(signed, archive, add={**unpack, **into})
+        signed = bench.sign_put(f"{bench.new_key()}.tar", packed)
+        bench.send(signed, packed, add={**unpack, **into})
     if bench.read(key, version) != b"pinned":
         return "an archive that was sent changed a version in its place"
     return None
@@ -151,7 +151,7 @@ def _send_unsigned(
 def _archives(bench: Bench) -> str | None:
     bench.write(bench.outside + "marker", b"x")
     before = bench.listed(bench.outside)
-    archive = _archive(["inside", "../../out/up", f"/{bench.outside}absolute"])
+    packed = archive(["inside", "../../out/up", f"/{bench.outside}absolute"])
     targets: tuple[dict[str, str], ...] = (
         {},
         {"x-amz-meta-minio-snowball-prefix": bench.outside},
@@ -159,22 +159,23 @@ def _archives(bench: Bench) -> str | None:
     )
     for unpack in _EXTRACT:
         for target in targets:
-            signed = bench.sign_put(f"{bench.new_key()}.tar", archive)
-            bench.send(signed, archive, add={**unpack, **target})
+            signed = bench.sign_put(f"{bench.new_key()}.tar", packed)
+            bench.send(signed, packed, add={**unpack, **target})
     if bench.listed(bench.outside) != before:
         return "an archive that was sent was unpacked into another prefix"
     return None
 
 
-def _archive(names: list[str], *, version: str | None = None) -> bytes:
+def archive(names: list[str], *, version: str | None = None) -> bytes:
+    """Pack members of one byte, each for a version if one is named (MinIO's way)."""
     content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as archive:
+    with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as packed:
         for name in names:
             member = tarfile.TarInfo(name)
             member.size = 1
             if version is not None:
                 member.pax_headers = {"minio.versionId": version}
-            archive.addfile(member, io.BytesIO(b"x"))
+            packed.addfile(member, io.BytesIO(b"x"))
     return content.getvalue()
 
 

@@ -1,7 +1,5 @@
 """Checks that the account of an S3 tool reaches one dataset, and changes no version."""
 
-import io
-import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -12,6 +10,7 @@ from botocore.exceptions import ClientError
 from hutch_api.adapters.accounts.iam_api import status_of
 from hutch_api.adapters.probe.bench import FORBIDDEN, Bench
 from hutch_api.adapters.probe.checks import Check, first
+from hutch_api.adapters.probe.containment import archive
 from hutch_api.adapters.provisioning import random_credentials
 from hutch_api.adapters.stores import open_s3
 from hutch_api.domain.accounts import Access
@@ -90,7 +89,7 @@ def _in_place(bench: Bench) -> str | None:
         )
         for into in ("", bench.inside):
             unpack = {"snowball-auto-extract": "true", "minio-snowball-prefix": into}
-            body = _archive(key.removeprefix(bench.inside), version)
+            body = archive([key.removeprefix(bench.inside)], version=version)
             _try(s3.put_object, **there, Body=body, Metadata=unpack)
         s3.meta.events.register("before-sign.s3.PutObject", name_version)
         _try(s3.put_object, **there, Body=b"other")
@@ -105,15 +104,6 @@ def _try(call: Callable[..., Any], **arguments: Any) -> None:
         call(**arguments)
     except ClientError:
         return
-
-
-def _archive(name: str, version: str) -> bytes:
-    content = io.BytesIO()
-    with tarfile.open(fileobj=content, mode="w", format=tarfile.PAX_FORMAT) as packed:
-        member = tarfile.TarInfo(name)
-        member.size, member.pax_headers = 1, {"minio.versionId": version}
-        packed.addfile(member, io.BytesIO(b"x"))
-    return content.getvalue()
 
 
 def _retention(bench: Bench) -> str | None:
