@@ -46,7 +46,7 @@ from hutch_api.services import (
 from hutch_api.services.about import About
 from hutch_api.services.comparison import NAMED, PASSES, Comparison, Oddity, compare
 from hutch_api.services.files import pinned, walk
-from hutch_api.services.intake import Refused, take_in
+from hutch_api.services.intake import TAKEN, Refused, take_in
 from hutch_api.services.remains import (
     dead_of,
     delete_versions,
@@ -65,7 +65,6 @@ from hutch_api.store.tables import (
 )
 
 _ABSENT: Final = {Oddity.MISSING, Oddity.HIDDEN}
-_DROPPABLE: Final = {Oddity.ADDED, Oddity.OVERWRITTEN, Oddity.DELETED}
 
 
 def close(site: Site, actor: Actor, dataset: UUID, wanted: CloseIn) -> OperationOut:
@@ -224,7 +223,7 @@ def _tidy(site: Site, operation: Operation, refused: Refused) -> list[dict[str, 
         StoreError: Whatever is deleted, the store goes on listing more.
     """
     dataset = operation.dataset_id
-    takes = {Oddity.MARKED, *(_DROPPABLE if operation.options.get("drop") else ())}
+    takes = {Oddity.MARKED, *(TAKEN if operation.options.get("drop") else ())}
     with site.look() as work:
         tools = work.session.get_one(Dataset, dataset).tools_since is not None
     for _ in range(PASSES):

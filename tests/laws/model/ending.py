@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from hutch.contract.wire.datasets import State
 from hutch_api.domain.lifecycle import may_become
-from hutch_api.services.closing import _DROPPABLE
 from hutch_api.services.comparison import Oddity
+from hutch_api.services.intake import TAKEN
 from hutch_api.store.tables import IntentState, Verb
 from tests.laws.model import rules
 from tests.laws.model.checker import Step
@@ -21,7 +21,7 @@ from tests.laws.model.world import (
 
 Steps = Iterator[Step[World]]
 _EVERYTHING = frozenset(Oddity)
-_DROP = frozenset(_DROPPABLE)
+_DROP = frozenset(TAKEN)
 _NOTHING: frozenset[Oddity] = frozenset()
 CLOSES = ("close", "drop", "adopt")
 
