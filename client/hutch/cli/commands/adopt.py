@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from hutch.cli import text
+from hutch.cli.commands.clone import add_include
 from hutch.cli.commands.close import add_dataset
 from hutch.cli.desk import Desk
 from hutch.cli.exits import Exit, epilog
@@ -69,13 +70,7 @@ class Adopted:
 def configure(parser: ArgumentParser) -> None:
     """Declare the arguments."""
     add_dataset(parser)
-    parser.add_argument(
-        "--include",
-        action="append",
-        default=[],
-        metavar="GLOB",
-        help="only paths that match; may be given again",
-    )
+    add_include(parser)
     parser.add_argument(
         "--drop", action="store_true", help="remove it instead of taking it in"
     )

@@ -49,6 +49,12 @@ def configure(parser: ArgumentParser) -> None:
         type=Path,
         help="where to put it (default: its name)",
     )
+    add_include(parser)
+    add_jobs(parser)
+
+
+def add_include(parser: ArgumentParser) -> None:
+    """Declare the patterns that choose paths."""
     parser.add_argument(
         "--include",
         action="append",
@@ -56,7 +62,6 @@ def configure(parser: ArgumentParser) -> None:
         metavar="GLOB",
         help="only paths that match; may be given again",
     )
-    add_jobs(parser)
 
 
 def run(options: Options, desk: Desk) -> Exit:
