@@ -33,17 +33,19 @@ def open_site(settings: Settings) -> Site:
     """
     engine = make_engine(settings.database_url.reveal())
     instance = read_instance(engine)
+    objects = create_s3_store(
+        internal_url=settings.s3_url,
+        public_url=settings.s3_public_url,
+        executor_url=settings.s3_executor_url,
+        buckets=Buckets(settings.s3_data_bucket, settings.s3_meta_bucket),
+        server=settings.server,
+        reader=settings.reader,
+        region=settings.s3_region,
+    )
     return Site(
         engine=engine,
-        objects=create_s3_store(
-            internal_url=settings.s3_url,
-            public_url=settings.s3_public_url,
-            executor_url=settings.s3_executor_url,
-            buckets=Buckets(settings.s3_data_bucket, settings.s3_meta_bucket),
-            server=settings.server,
-            reader=settings.reader,
-            region=settings.s3_region,
-        ),
+        objects=objects,
+        within=objects.for_executor(),
         accounts=open_accounts(
             accounts_api(settings),
             endpoint=settings.s3_url,

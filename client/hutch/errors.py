@@ -26,6 +26,7 @@ kinds come from ``HutchError``, so that one ``except`` is enough::
 """
 
 from hutch.contract.problems import (
+    AttemptEndedError,
     BadCredentialsError,
     CloseRefusedError,
     ConflictError,
@@ -33,11 +34,13 @@ from hutch.contract.problems import (
     DatasetBusyError,
     DatasetClosedError,
     DatasetOpenError,
+    DefinitionRetiredError,
     DeletedError,
     FileChangedError,
     ForbiddenError,
     HutchError,
     IdempotencyError,
+    ImageUnapprovedError,
     InternalError,
     InUseError,
     InvalidInputError,
@@ -49,6 +52,7 @@ from hutch.contract.problems import (
     PathClashError,
     PathInvalidError,
     PreconditionFailedError,
+    RunEndedError,
     StoreError,
     StoreUnavailableError,
     TokenInsufficientError,
@@ -61,6 +65,7 @@ from hutch.contract.problems import (
 
 __all__ = [
     "AmbiguousError",
+    "AttemptEndedError",
     "BadCredentialsError",
     "ClientError",
     "CloseRefusedError",
@@ -70,6 +75,7 @@ __all__ = [
     "DatasetBusyError",
     "DatasetClosedError",
     "DatasetOpenError",
+    "DefinitionRetiredError",
     "DeletedError",
     "ExtraMissingError",
     "FileChangedError",
@@ -78,6 +84,7 @@ __all__ = [
     "ForbiddenError",
     "HutchError",
     "IdempotencyError",
+    "ImageUnapprovedError",
     "InUseError",
     "InsecureUrlError",
     "InternalError",
@@ -94,6 +101,7 @@ __all__ = [
     "PathClashError",
     "PathInvalidError",
     "PreconditionFailedError",
+    "RunEndedError",
     "ServerAnswerError",
     "ServerUnavailableError",
     "StoreError",

@@ -17,7 +17,6 @@ from awscrt.checksums import crc64nvme as crc_of
 
 from hutch.contract.problems import UploadGoneError, UploadIncompleteError
 from hutch.contract.wire.transfer import PartHeld, PartSent, SignedRequest
-from hutch_api.domain.accounts import Access
 from hutch_api.ports.objects import Credentials, Place, Stat, Version
 
 WRITE_URL_S = 3_600
@@ -305,6 +304,16 @@ class MemoryStore:
         self.before("get_record")
         return self._records.get(name)
 
+    def sign_record(self, name: str) -> SignedRequest:
+        """Sign a GET of a record."""
+        self.before("sign_record")
+
+        def act(_: bytes) -> Answer:
+            found = self._records.get(name)
+            return Answer(404) if found is None else Answer(200, found)
+
+        return self._sign("GET", name, {}, account=None, seconds=READ_URL_S, act=act)
+
     def records(self, prefix: str) -> Iterator[str]:
         """List the names of records."""
         self.before("records")
@@ -365,36 +374,3 @@ class MemoryStore:
         if found is None or found.key != key:
             raise UploadGoneError("the upload has ended; send the file again")
         return found
-
-
-class MemoryAccounts:
-    """``StoreAccounts`` for a ``MemoryStore``.
-
-    Args:
-        store: The store that believes these accounts.
-    """
-
-    def __init__(self, store: MemoryStore) -> None:
-        self._store = store
-
-    def create(
-        self,
-        credentials: Credentials,
-        *,
-        access: Access,
-        prefix: str,
-        expires_at: datetime,
-    ) -> None:
-        """Make an account."""
-        self._store.before(f"create_{access}_account")
-        del expires_at  # the real stores end it; nothing here lives that long
-        self._store.accounts[credentials.key_id] = prefix
-
-    def delete(self, key_id: str) -> None:
-        """End an account; one that is gone is fine."""
-        self._store.before("delete_account")
-        self._store.accounts.pop(key_id, None)
-
-    def key_ids(self) -> Iterator[str]:
-        """List the accounts."""
-        yield from tuple(self._store.accounts)

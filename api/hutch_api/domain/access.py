@@ -49,6 +49,8 @@ class Actor:
 
     Attributes:
         token: None for the server's own work and for commands of the administrator.
+        attempt: The attempt at a run that this is a step of; None for people. It alone
+            sees the dataset that it fills.
     """
 
     user: UUID
@@ -57,3 +59,4 @@ class Actor:
     request_id: str
     token: UUID | None = None
     limits: Limits = EVERYTHING
+    attempt: UUID | None = None

@@ -35,6 +35,10 @@ _SEGMENTS: Final[Mapping[str, str]] = {
     "token": "Id of the token.",
     "operation": "Id of the operation.",
     "account": "Id of the store account.",
+    "definition": "Name of the definition.",
+    "image": "Id of the approval.",
+    "rule": "Id of the rule.",
+    "run": "Id of the run.",
     "group": "Name of the group.",
     "user": "Name of the user.",
     "kind": "To whom the share is given: `user` or `group`.",
@@ -44,7 +48,9 @@ _SEGMENTS: Final[Mapping[str, str]] = {
         "decoded once and not normalised."
     ),
 }
-_IDS: Final = frozenset({"account", "dataset", "push", "token", "operation"})
+_IDS: Final = frozenset(
+    {"account", "dataset", "image", "operation", "push", "rule", "run", "token"}
+)
 _ABOUT: Final = """\
 The data service of a beamline: datasets that are pushed, closed for good, derived \
 from, and read straight from an S3 store.

@@ -107,6 +107,7 @@ class Endpoint(Generic[B, Q]):
         example: A request body that works, for the documentation.
         media_type: Of a success that has a body.
         batch: Its body holds many items and may be long.
+        steps: Steps of runs may call it; everything else is closed to their tokens.
     """
 
     method: str
@@ -123,6 +124,7 @@ class Endpoint(Generic[B, Q]):
     example: Mapping[str, Any] | None = None
     media_type: str = JSON
     batch: bool = False
+    steps: bool = False
 
     @property
     def name(self) -> str:

@@ -6,10 +6,13 @@ from hutch_api.http.endpoints import Endpoint
 from hutch_api.http.resources import (
     accounts,
     datasets,
+    definitions,
     files,
     groups,
     history,
     pushes,
+    rules,
+    runs,
     shares,
     site,
     tools,
@@ -25,4 +28,7 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     *files.ENDPOINTS,
     *pushes.ENDPOINTS,
     *tools.ENDPOINTS,
+    *definitions.ENDPOINTS,
+    *runs.ENDPOINTS,
+    *rules.ENDPOINTS,
 )

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, Final, TypeVar
+from dataclasses import fields, is_dataclass
+from typing import Any, Final, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl, unquote_to_bytes
 from uuid import UUID
 
@@ -26,6 +26,7 @@ _PLACE: Final = re.compile(r" - at `\$\.?(.*)`$", re.DOTALL)
 _FIELD: Final = re.compile(r"([a-z_0-9]+(?:\[\d+\])?): ")
 _TOO_MANY: Final = re.compile(r"(?:\d+ items|\d+), \d+ are allowed")
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_RAW: Final = dict[str, msgspec.Raw]
 _MAX_VALUES: Final = 100_000
 """Most objects and lists in a body: a full batch of parts has fewer. An empty list is
 two bytes on the wire and sixty in memory."""
@@ -83,6 +84,10 @@ def read_body(raw: bytes, kind: type[T], headers: Mapping[str, str]) -> T:
         raise TooLargeError(f"the body holds more than {_MAX_VALUES} objects and lists")
     try:
         _refuse_strangers(raw, kind)
+        if b"\\u0000" in raw and _NUL.search(raw):
+            # Nobody else runs while an expression is matched: half a second in a long
+            # body. PostgreSQL can store no NUL.
+            raise InvalidInputError("the body holds the character U+0000")
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
@@ -126,24 +131,35 @@ def read_query(raw: bytes, kind: type[T]) -> T:
         raise _invalid(str(error)) from None
 
 
-def _refuse_strangers(raw: bytes, kind: type[Any]) -> None:
-    """Refuse fields that the type does not have, and NUL characters.
+def _refuse_strangers(raw: msgspec.Raw | bytes, kind: type[Any], at: str = "") -> None:
+    """Refuse fields that the type does not have, in the objects inside it too.
 
     A misspelt optional field would be ignored in silence: a derived dataset would
-    lose its parents. NUL is refused here because PostgreSQL can store none.
+    lose its parents, a definition its memory. In lists they are ignored: one may hold
+    a full batch.
     """
-    given = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    known = {field.name for field in fields(kind)}
-    for name in given:
+    given = msgspec.json.decode(raw, type=_RAW)
+    known = {field.name: field.type for field in fields(kind)}
+    for name, value in given.items():
         if name not in known:
             raise InvalidInputError(
                 f"the field {name[:100]!r} is not known here; known are: "
                 f"{', '.join(sorted(known))}",
-                at=name[:100],
+                at=f"{at}{name[:100]}",
             )
-    # Nobody else runs while an expression is matched: half a second in a long body.
-    if b"\\u0000" in raw and _NUL.search(raw):
-        raise InvalidInputError("the body holds the character U+0000")
+        _look_inside(value, known[name], f"{at}{name}.")
+
+
+def _look_inside(value: msgspec.Raw, kind: Any, at: str) -> None:
+    if bytes(memoryview(value)[:1]) != b"{":
+        return
+    if isinstance(kind, type) and is_dataclass(kind):
+        _refuse_strangers(value, kind, at)
+    elif get_origin(kind) is Mapping:
+        held = get_args(kind)[1]
+        if is_dataclass(held):
+            for name, item in msgspec.json.decode(value, type=_RAW).items():
+                _look_inside(item, held, f"{at}{name[:100]}.")
 
 
 def _invalid(message: str) -> InvalidInputError | TooLargeError:

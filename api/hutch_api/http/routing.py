@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from hutch.contract.problems import TokenInsufficientError
 from hutch_api.domain.access import Actor
 from hutch_api.http import bodies, parsing, trace
 from hutch_api.http.authentication import authenticate
@@ -58,6 +59,7 @@ def _serve(
                 authenticate, site, request.headers, request_id=known.request_id
             )
             known.user = who.user
+            _require_open_to(endpoint, who)
         if endpoint.body is None:
             return await run_in_threadpool(_run, site, endpoint, request, who, b"")
         async with room.taken(request.headers, most=endpoint.longest):
@@ -67,6 +69,19 @@ def _serve(
                 return await run_in_threadpool(_run, site, endpoint, request, who, raw)
 
     return serve
+
+
+def _require_open_to(endpoint: Endpoint[Any, Any], who: Actor) -> None:
+    """Refuse a step of a run what is not for steps, whatever its scopes allow.
+
+    Raises:
+        TokenInsufficientError: The endpoint is for people and machines only.
+    """
+    if who.attempt is not None and not endpoint.steps:
+        raise TokenInsufficientError(
+            "this token belongs to a step of a run; it reads and fills the datasets of "
+            "its step and can do nothing else"
+        )
 
 
 def _run(
@@ -86,7 +101,7 @@ def _run(
     if endpoint.body is not None:
         body = parsing.read_body(raw, endpoint.body, request.headers)
     call: Call[Any, Any] = Call(
-        site=site,
+        site=site if who is None else site.seen_by(who),
         who=who,
         request_id=trace.of(request.scope).request_id,
         segments=segments,

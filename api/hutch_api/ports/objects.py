@@ -182,6 +182,10 @@ class ObjectStore(Protocol):
         """Read a small object of the meta bucket; None if it is not there."""
         ...
 
+    def sign_record(self, name: str) -> SignedRequest:
+        """Sign a GET of a log or preview in the meta bucket, good for ten minutes."""
+        ...
+
     def records(self, prefix: str) -> Iterator[str]:
         """List the names of the records under a prefix, in the order of their bytes."""
         ...

@@ -44,9 +44,13 @@ def require_scope(actor: Actor, scope: Scope) -> None:
 
 
 def granted(actor: Actor, right: Right = Right.READ) -> ColumnElement[bool]:
-    """Build the condition under which an actor has a right on a row of ``Dataset``."""
+    """Build the condition under which an actor has a right on a row of ``Dataset``.
+
+    What an attempt at a run fills is there for that attempt only, until it is closed.
+    """
     owned = col(Dataset.owner_id) == actor.user
     reached = owned if right is Right.OWN else or_(owned, _shared(actor, right))
+    reached = and_(reached, _is_shown(actor))
     if actor.limits.datasets is None:
         return reached
     return and_(reached, col(Dataset.id).in_(actor.limits.datasets))
@@ -180,6 +184,13 @@ def _reached(work: Work, actor: Actor, dataset: UUID) -> tuple[Dataset, Right | 
     if found is None:
         raise NotFoundError(f"there is no dataset {dataset}", dataset=str(dataset))
     return found
+
+
+def _is_shown(actor: Actor) -> ColumnElement[bool]:
+    shown = col(Dataset.attempt_id).is_(None)
+    if actor.attempt is None:
+        return shown
+    return or_(shown, col(Dataset.attempt_id) == actor.attempt)
 
 
 def _shared(actor: Actor, right: Right) -> ColumnElement[bool]:

@@ -199,6 +199,7 @@ def _render(
         tools_since=row.tools_since,
         scrubbed_at=row.scrubbed_at,
         faults=row.faults,
+        run=row.run,
     )
 
 

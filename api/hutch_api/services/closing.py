@@ -330,7 +330,7 @@ def _describe(
         type_version=row.type_version,
         attributes=row.attributes,
         inputs=inputs_of(edges),
-        run=None,
+        run=row.run,
         digest=digest,
     )
     return record, edges
@@ -354,6 +354,8 @@ def _commit(
         row.digest, row.seal = digest, seal
         row.closed_at = row.updated_at = closed_at
         row.sweep_at, row.sweeps = work.now + AFTER[0], 0
+        row.attempt_id = None  # what a run has made is there for its owner now
+        row.rules_at = work.now
         if About.of(work, row) != described:  # renamed or given away meanwhile
             about.changed(work, row)
         forget(work, row.id)

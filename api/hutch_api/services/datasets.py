@@ -289,7 +289,11 @@ def _givable(work: Work, actor: Actor, dataset: UUID) -> tuple[Dataset, bool]:
         orphan = work.session.exec(
             select(Dataset)
             .join(User, col(User.id) == col(Dataset.owner_id))
-            .where(Dataset.id == dataset, col(User.disabled_at).is_not(None))
+            .where(
+                Dataset.id == dataset,
+                col(User.disabled_at).is_not(None),
+                col(Dataset.attempt_id).is_(None),
+            )
             .with_for_update(of=Dataset)
         ).first()
         if orphan is None:

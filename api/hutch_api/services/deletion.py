@@ -7,11 +7,12 @@ manifest, so that children can still name what they came from.
 from uuid import UUID
 
 from sqlalchemy import delete as sql_delete
-from sqlmodel import col
+from sqlmodel import col, select
 
 from hutch.contract.problems import (
     DatasetBusyError,
     DeletedError,
+    InUseError,
 )
 from hutch.contract.steps import Step, reached
 from hutch.contract.wire.accounts import Scope
@@ -23,6 +24,7 @@ from hutch.contract.wire.datasets import (
 )
 from hutch_api.domain.access import Actor
 from hutch_api.domain.lifecycle import may_become
+from hutch_api.domain.runs import LIVE
 from hutch_api.services import (
     about,
     access,
@@ -35,6 +37,7 @@ from hutch_api.services.about import About
 from hutch_api.services.remains import clear, end_uploads, forget
 from hutch_api.services.sweep import AFTER
 from hutch_api.services.work import Site, Work
+from hutch_api.store.run_tables import Run, RunInput
 from hutch_api.store.tables import (
     Dataset,
     File,
@@ -49,6 +52,7 @@ def delete(site: Site, actor: Actor, dataset: UUID) -> OperationOut:
 
     Raises:
         DatasetBusyError: It is being closed.
+        InUseError: A run reads it.
         DeletedError: It is gone.
     """
     with site.begin() as work:
@@ -60,6 +64,7 @@ def delete(site: Site, actor: Actor, dataset: UUID) -> OperationOut:
             if joined is not None:
                 return operations.operation_out(joined)
         _require_deletable(row)
+        _require_unread(work, row)
         operation = _begin(work, actor, row)
     reached(Step.DELETING_WRITTEN)
     return operations.carry_out(site, operation, proceed)
@@ -71,6 +76,19 @@ def _require_deletable(row: Dataset) -> None:
     if not may_become(row.state, State.DELETING):
         raise DatasetBusyError(
             f"{row.name} is {row.state}; try again when that is over", state=row.state
+        )
+
+
+def _require_unread(work: Work, row: Dataset) -> None:
+    reading = work.session.exec(
+        select(Run.id)
+        .join(RunInput, col(RunInput.run_id) == col(Run.id))
+        .where(RunInput.dataset_id == row.id, col(Run.state).in_(LIVE))
+    ).first()
+    if reading is not None:
+        raise InUseError(
+            f"a run reads {row.name}; delete it when that has ended, or cancel the run",
+            dataset=str(row.id),
         )
 
 

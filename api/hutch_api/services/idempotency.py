@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from hutch.contract.problems import IdempotencyError, InvalidInputError
 from hutch_api.domain.access import Actor
 from hutch_api.services.work import Work
-from hutch_api.store.tables import Idempotency
+from hutch_api.store.requests import Idempotency
 
 LONGEST_KEY: Final = 200
 

@@ -190,6 +190,7 @@ def _readable(
             owner=owner,
             type=row.type,
             state=State(row.state),
+            definition=None if row.run is None else row.run["definition"],
         )
         for row, owner in rows
     }

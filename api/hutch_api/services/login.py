@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from hutch.contract.problems import BadCredentialsError
 from hutch.contract.wire.accounts import LoginIn, Role, Scope, TokenCreated
 from hutch_api.domain.access import Actor
-from hutch_api.services import attempts, audit, passwords, tokens
+from hutch_api.services import audit, passwords, tokens, wrong_passwords
 from hutch_api.services.work import Site
 from hutch_api.store.tables import User
 
@@ -26,7 +26,7 @@ def log_in(site: Site, wanted: LoginIn, *, request_id: str) -> TokenCreated:
         BadCredentialsError: Name and password do not belong together.
     """
     with site.look() as work:
-        attempts.require_patience(work, wanted.user)
+        wrong_passwords.require_patience(work, wanted.user)
         query = select(User).where(
             User.name == wanted.user, col(User.disabled_at).is_(None)
         )
@@ -36,7 +36,7 @@ def log_in(site: Site, wanted: LoginIn, *, request_id: str) -> TokenCreated:
         if found is None:
             passwords.fits(wanted.password, None)
         with site.begin() as work:
-            attempts.count(work, wanted.user)
+            wrong_passwords.count(work, wanted.user)
         raise _refusal()
     with site.begin() as work:
         query = query.with_for_update(key_share=True).execution_options(
@@ -45,7 +45,7 @@ def log_in(site: Site, wanted: LoginIn, *, request_id: str) -> TokenCreated:
         user = work.session.exec(query).first()
         if user is None or user.password != stored:
             raise _refusal()
-        attempts.forget(work, wanted.user)
+        wrong_passwords.forget(work, wanted.user)
         actor = Actor(user.id, user.name, Role(user.role), request_id)
         created = tokens.issue(
             work,

@@ -272,6 +272,7 @@ def _row(
         type=kind,
         type_version=int(version),
         attributes=seal.record["attributes"],
+        run=seal.record["run"],
         description=described.description,
         keywords=described.keywords,
         state=State.CLOSING,

@@ -27,7 +27,7 @@ from hutch.contract.wire.accounts import (
 from hutch_api.domain import tokens
 from hutch_api.domain.access import Actor, Limits
 from hutch_api.domain.keys import ServerKeys
-from hutch_api.services import access, audit, revocation, users
+from hutch_api.services import access, audit, leases, revocation, users
 from hutch_api.services.work import Site, Work
 from hutch_api.store.tables import Dataset, Group, Member, Token, User
 
@@ -49,6 +49,7 @@ def authenticate(site: Site, text: str, *, request_id: str) -> Actor:
 
     Raises:
         UnauthenticatedError: It is not a token of this site, or has ended.
+        AttemptEndedError: It belongs to a step of a run that has ended.
     """
     if not tokens.is_token(text):
         raise UnauthenticatedError(
@@ -61,10 +62,14 @@ def authenticate(site: Site, text: str, *, request_id: str) -> Actor:
             .where(Token.hash == site.keys.token_hash(text))
         ).first()
         now = work.now
-    if found is None:
-        raise UnauthenticatedError("the server does not know this token; log in again")
-    token, user = found
-    _require_valid(token, user, now)
+        if found is None:
+            raise UnauthenticatedError(
+                "the server does not know this token; log in again"
+            )
+        token, user = found
+        if token.attempt_id is not None:
+            leases.require_live(work, token.attempt_id)
+        _require_valid(token, user, now)
     if token.last_used_at is None or token.last_used_at + USE_NOTED_EVERY <= now:
         with site.begin() as work:
             work.session.exec(
@@ -77,6 +82,7 @@ def authenticate(site: Site, text: str, *, request_id: str) -> Actor:
         request_id=request_id,
         token=token.id,
         limits=limits_of(token),
+        attempt=token.attempt_id,
     )
 
 
@@ -139,8 +145,20 @@ def issue(
     scopes: tuple[Scope, ...],
     datasets: Collection[UUID] | None,
     expires_at: datetime,
+    attempt: UUID | None = None,
 ) -> TokenCreated:
-    """Write a token's row; its text exists only in the answer. Checks nothing."""
+    """Write a token's row; its text exists only in the answer. Checks nothing.
+
+    Args:
+        work: The transaction.
+        keys: Hash the text.
+        user: Whose it is.
+        name: What it is called in lists.
+        scopes: All that it may be used for.
+        datasets: All that it reaches; None means everything its user does.
+        expires_at: When it ends.
+        attempt: The attempt at a run that it ends with; None for people.
+    """
     text = tokens.new_text()
     row = Token(
         id=uuid4(),
@@ -151,6 +169,7 @@ def issue(
         datasets=None if datasets is None else sorted(str(d) for d in datasets),
         created_at=work.now,
         expires_at=expires_at,
+        attempt_id=attempt,
     )
     work.session.add(row)
     work.session.flush()
@@ -166,7 +185,7 @@ def list_tokens(work: Work, actor: Actor) -> TokenList:
     access.require_scope(actor, Scope.ACCOUNT)
     rows = work.session.exec(
         select(Token)
-        .where(Token.user_id == actor.user)
+        .where(Token.user_id == actor.user, col(Token.attempt_id).is_(None))
         .order_by(col(Token.created_at).desc(), col(Token.id))
         .limit(_MOST_LISTED)
     ).all()

@@ -16,6 +16,7 @@ from sqlmodel import col, select
 from hutch.contract.problems import (
     ConflictError,
     NotFoundError,
+    TokenInsufficientError,
 )
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.datasets import Right
@@ -153,6 +154,10 @@ def _require(
     """Refuse whoever may not have this; keeps it so until the transaction ends."""
     right, scope = _NEEDED[wanted]
     access.require_scope(actor, Scope.READ)
+    if actor.attempt is not None and wanted is not StoreAccess.READ:
+        raise TokenInsufficientError(
+            "a step of a run sends its output by hutch, and gets no account that writes"
+        )
     access.keep_active(work, actor)
     row = access.find(work, actor, dataset, right=right, scope=scope, lock=True)
     if wanted is StoreAccess.WRITE:

@@ -24,10 +24,12 @@ from hutch_api.domain.layout import key_of
 from hutch_api.services import (
     about,
     adoption,
+    attempts,
     audit,
     closing,
     deletion,
     finishing,
+    firing,
     operations,
     store_accounts,
 )
@@ -36,8 +38,8 @@ from hutch_api.services.remains import ENDED, delete_versions, end_upload, is_le
 from hutch_api.services.sweep import sweep_due
 from hutch_api.services.work import Site
 from hutch_api.store.indexes import IS_UNCLEARED
+from hutch_api.store.requests import Idempotency
 from hutch_api.store.tables import (
-    Idempotency,
     Intent,
     IntentState,
     Superseded,
@@ -256,5 +258,7 @@ CHORES: Final[tuple[Callable[[Site], bool], ...]] = (
     delete_superseded,
     sweep_due,
     about.write_changed,
+    attempts.clear_ended,
+    firing.fire_rules,
     forget_requests,
 )

@@ -14,7 +14,13 @@ from hutch.contract.problems import (
 from hutch.contract.wire.accounts import PasswordIn, Role, Scope, UserOut
 from hutch.contract.wire.checks import NAME, require_name
 from hutch_api.domain.access import Actor
-from hutch_api.services import access, attempts, audit, passwords, revocation
+from hutch_api.services import (
+    access,
+    audit,
+    passwords,
+    revocation,
+    wrong_passwords,
+)
 from hutch_api.services.work import Site, Work
 from hutch_api.store.tables import Token, User
 
@@ -103,7 +109,7 @@ def set_password(work: Work, *, name: str, password: str) -> None:
     row = _any_user(work, name)
     row.password = passwords.hash_password(password)
     work.session.add(row)
-    attempts.forget(work, name)
+    wrong_passwords.forget(work, name)
     audit.record(work, None, "set-password", user=name)
 
 
@@ -139,18 +145,18 @@ def change_password(site: Site, actor: Actor, wanted: PasswordIn) -> None:
     """
     access.require_scope(actor, Scope.ACCOUNT)
     with site.begin() as work:
-        attempts.require_patience(work, actor.name)
+        wrong_passwords.require_patience(work, actor.name)
         stored = work.session.get_one(User, actor.user).password
     if not passwords.fits(wanted.old, stored):
         with site.begin() as work:
-            attempts.count(work, actor.name)
+            wrong_passwords.count(work, actor.name)
         raise BadCredentialsError("the old password is wrong", field="old")
     fresh = passwords.hash_password(wanted.new)
     with site.begin() as work:
         row = work.session.get_one(User, actor.user)
         row.password = fresh
         work.session.add(row)
-        attempts.forget(work, actor.name)
+        wrong_passwords.forget(work, actor.name)
         audit.record(work, actor, "change-password")
 
 

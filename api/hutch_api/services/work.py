@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from hutch_api.domain.access import Actor
 from hutch_api.domain.keys import ServerKeys
 from hutch_api.ports.accounts import StoreAccounts
 from hutch_api.ports.objects import ObjectStore
@@ -33,6 +34,8 @@ class Site:
         instance: Id of this installation; the bucket holds the same.
         clock: Gives the time; tests give their own.
         portable_paths: New files may only have names that Windows can hold.
+        within: The store, signing for the address where containers reach it; None
+            means as clients do.
     """
 
     engine: Engine
@@ -42,6 +45,13 @@ class Site:
     instance: UUID
     clock: Clock
     portable_paths: bool = True
+    within: ObjectStore | None = None
+
+    def seen_by(self, actor: Actor) -> "Site":
+        """Give the site whose signed requests an actor can send."""
+        if actor.attempt is None or self.within is None:
+            return self
+        return replace(self, objects=self.within)
 
     @contextmanager
     def begin(self) -> Iterator[Work]:

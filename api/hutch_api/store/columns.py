@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import JSON, DateTime, Dialect, Enum, String
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Enum, Integer, String
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
@@ -36,6 +36,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if naive else value.astimezone(UTC)
 
 
+BIG: Final[Any] = BigInteger().with_variant(Integer(), "sqlite")
 JsonColumn: Final[Any] = JSON().with_variant(JSONB(), "postgresql")
 ExactJson: Final[Any] = JSON()
 """JSON whose text the database keeps: JSONB would turn 1e22 into an integer, and

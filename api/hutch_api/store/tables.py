@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer
+from sqlalchemy import Column, ForeignKey, Index
 from sqlmodel import Field, SQLModel
 
 from hutch.contract.wire.accounts import Role
@@ -22,6 +22,7 @@ from hutch.contract.wire.datasets import (
 )
 from hutch_api.domain.accounts import Access
 from hutch_api.store.columns import (
+    BIG,
     ByteOrdered,
     ExactJson,
     JsonColumn,
@@ -29,8 +30,6 @@ from hutch_api.store.columns import (
     one_of,
 )
 from hutch_api.store.indexes import ENDED, LIVE, MULTIPART, UNCLEARED, partial_index
-
-_BIG: Any = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Verb(StrEnum):
@@ -74,7 +73,7 @@ class Instance(SQLModel, table=True):
     probe: dict[str, Any] | None = Field(default=None, sa_type=JsonColumn)
     collected_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     rebuild_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    scrub_allowance: int = Field(default=0, sa_type=_BIG)
+    scrub_allowance: int = Field(default=0, sa_type=BIG)
     scrub_refilled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
@@ -91,19 +90,11 @@ class User(SQLModel, table=True):
     disabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class LoginFailure(SQLModel, table=True):
-    """Wrong passwords in a row for a name, whether or not such a user exists."""
-
-    __tablename__ = "login_failures"
-
-    name: str = Field(primary_key=True)
-    count: int
-    since: datetime = Field(sa_type=UtcDateTime)
-    last: datetime = Field(sa_type=UtcDateTime)
-
-
 class Token(SQLModel, table=True):
-    """A bearer secret, kept as a keyed hash."""
+    """A bearer secret, kept as a keyed hash.
+
+    One with an ``attempt_id`` belongs to a step of a run and lives no longer.
+    """
 
     __tablename__ = "tokens"
 
@@ -117,6 +108,7 @@ class Token(SQLModel, table=True):
     expires_at: datetime = Field(sa_type=UtcDateTime)
     last_used_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revoked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    attempt_id: UUID | None = Field(default=None, index=True)
 
 
 class Group(SQLModel, table=True):
@@ -150,6 +142,10 @@ class Dataset(SQLModel, table=True):
 
     ``name_is_unique`` is set by an owner who sees all that they have. Whoever names or
     gives a dataset without seeing the rest must not learn from a refusal what is there.
+
+    ``attempt_id`` is set while an attempt at a run fills it: nobody else sees it then.
+    ``run`` is the record of the run that made it, as the seal covers it; the rules are
+    due for it when ``rules_at`` is set.
     """
 
     __tablename__ = "datasets"
@@ -180,7 +176,7 @@ class Dataset(SQLModel, table=True):
     revision: int = 0
     correction: bool = False
     files: int = 0
-    bytes: int = Field(default=0, sa_type=_BIG)
+    bytes: int = Field(default=0, sa_type=BIG)
     digest: str | None = None
     seal: str | None = None
     created_at: datetime = Field(sa_type=UtcDateTime)
@@ -196,6 +192,9 @@ class Dataset(SQLModel, table=True):
     scrub_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     scrub_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     scrub_after: str | None = None
+    attempt_id: UUID | None = Field(default=None, index=True)
+    run: dict[str, Any] | None = Field(default=None, sa_type=ExactJson)
+    rules_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
 
 
 class Input(SQLModel, table=True):
@@ -242,7 +241,7 @@ class File(SQLModel, table=True):
     dataset_id: UUID = Field(foreign_key="datasets.id", primary_key=True)
     path: str = Field(sa_type=ByteOrdered, primary_key=True)
     fold: str = Field(sa_type=ByteOrdered)
-    size: int = Field(sa_type=_BIG)
+    size: int = Field(sa_type=BIG)
     sha256: str
     crc64nvme: str
     version: str
@@ -295,8 +294,8 @@ class Intent(SQLModel, table=True):
     fold: str = Field(sa_type=ByteOrdered)
     verb: Verb = Field(sa_type=one_of(Verb))
     state: IntentState = Field(sa_type=one_of(IntentState))
-    size: int = Field(sa_type=_BIG)
-    part_size: int | None = Field(default=None, sa_type=_BIG)
+    size: int = Field(sa_type=BIG)
+    part_size: int | None = Field(default=None, sa_type=BIG)
     base: str | None = None
     force: bool = False
     crc64nvme: str | None = None
@@ -369,26 +368,13 @@ class Operation(SQLModel, table=True):
     leased_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
-class Idempotency(SQLModel, table=True):
-    """What a keyed request made, so that sending it again makes nothing more."""
-
-    __tablename__ = "idempotency"
-
-    user_id: UUID = Field(foreign_key="users.id", primary_key=True)
-    key: str = Field(primary_key=True)
-    route: str
-    request: str
-    resource: str
-    created_at: datetime = Field(sa_type=UtcDateTime, index=True)
-
-
 class Audit(SQLModel, table=True):
     """A change: who, when, what. Written in the change's own transaction."""
 
     __tablename__ = "audit"
 
     id: int | None = Field(
-        default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True)
+        default=None, sa_column=Column(BIG, primary_key=True, autoincrement=True)
     )
     at: datetime = Field(sa_type=UtcDateTime)
     actor_id: UUID | None = Field(default=None, foreign_key="users.id", index=True)

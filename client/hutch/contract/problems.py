@@ -158,6 +158,30 @@ class InUseError(ConflictError):
     code, title = "in-use", "The dataset is in use."
 
 
+class ImageUnapprovedError(ConflictError):
+    """Nobody who may has approved the image of a definition."""
+
+    code, title = "image-unapproved", "The container image is not approved."
+
+
+class DefinitionRetiredError(ConflictError):
+    """The definition starts no more runs."""
+
+    code, title = "definition-retired", "The definition was retired."
+
+
+class RunEndedError(ConflictError):
+    """The run has ended, or closes its output already."""
+
+    code, title = "run-ended", "The run has ended."
+
+
+class AttemptEndedError(ConflictError):
+    """The attempt at a run was ended; what it still sends changes nothing."""
+
+    code, title = "attempt-ended", "The attempt at the run has ended."
+
+
 class PathBusyError(ConflictError):
     """Somebody is pushing this path; the facts say who and since when."""
 

@@ -59,6 +59,15 @@ class Step(StrEnum):
     SWEEP_NOTED = "sweep-noted"
     SUPERSEDED_DELETED = "superseded-deleted"
     REMAINS_CLEARED = "remains-cleared"
+    ATTEMPT_BEGUN = "attempt-begun"
+    STEP_MADE = "step-made"
+    STEP_BEGUN = "step-begun"
+    LOG_WRITTEN = "log-written"
+    OUTPUT_ACCEPTED = "output-accepted"
+    RUN_ENDED = "run-ended"
+    ATTEMPT_ENDED = "attempt-ended"
+    ATTEMPT_CLEARED = "attempt-cleared"
+    JOB_REMOVED = "job-removed"
 
 
 Observer = Callable[[Step], None]

@@ -1,8 +1,8 @@
 """The object store over S3."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from dataclasses import replace
 from http import HTTPStatus
 from itertools import islice
 from typing import TYPE_CHECKING, Final, TypedDict
@@ -17,7 +17,6 @@ from hutch.contract.problems import (
 )
 from hutch.contract.wire.transfer import PartHeld, PartSent, SignedRequest
 from hutch_api.adapters.policies import Buckets
-from hutch_api.adapters.s3.client import READ_TIMEOUT_S, make_client
 from hutch_api.adapters.s3.errors import NOT_THERE, refuse, translated
 from hutch_api.adapters.s3.listing import (
     INTENT,
@@ -40,7 +39,6 @@ DELETE_BATCH: Final = 1_000
 """S3's most in one request."""
 _CHUNK: Final = 1024 * 1024
 _CRC_OF_NOTHING: Final = "AAAAAAAAAAA="
-_READ_ATTEMPTS: Final = 3
 _ABSENT: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED})
 """Not allowed: it is a delete marker."""
 
@@ -79,8 +77,9 @@ class S3Store:
 
     def for_executor(self) -> "S3Store":
         """Give the same store, signing for the endpoint that containers reach."""
+        place = replace(self.place, endpoint=self._executor_signer.origin)
         return S3Store(
-            place=self.place,
+            place=place,
             buckets=self._buckets,
             once=self._once,
             again=self._again,
@@ -289,6 +288,15 @@ class S3Store:
             with answer["Body"] as body:
                 return body.read()
 
+    def sign_record(self, name: str) -> SignedRequest:
+        """Sign a GET of a record, good for ten minutes."""
+        return self._signer.presign(
+            "GET",
+            f"{self._buckets.meta}/{name}",
+            credentials=self._reader,
+            expires_in=READ_URL_S,
+        )
+
     def records(self, prefix: str) -> Iterator[str]:
         """List the names of the records under a prefix, in the order of their bytes."""
         rows = Lister(self._requests, self._buckets.meta).versions(prefix)
@@ -339,57 +347,8 @@ class S3Store:
         return True
 
 
-def utc_now() -> datetime:
-    """Give the time."""
-    return datetime.now(UTC)
-
-
 def _completed(part: PartSent) -> "CompletedPartTypeDef":
     named: CompletedPartTypeDef = {"PartNumber": part.number, "ETag": part.etag}
     if part.crc64nvme is not None:
         named["ChecksumCRC64NVME"] = part.crc64nvme
     return named
-
-
-def create_s3_store(
-    *,
-    internal_url: str,
-    public_url: str,
-    buckets: Buckets,
-    server: Credentials,
-    reader: Credentials,
-    executor_url: str | None = None,
-    region: str = "us-east-1",
-    clock: Callable[[], datetime] = utc_now,
-) -> S3Store:
-    """Open the object store.
-
-    Args:
-        internal_url: Where this server reaches it.
-        public_url: Where clients reach it; their URLs are signed for this host.
-        buckets: Names of the buckets, which exist.
-        server: The server's own identity.
-        reader: The identity that may only read; its key id is in every read URL.
-        executor_url: Where containers reach it; None means as clients do.
-        region: Region name that the store expects.
-        clock: Time for signatures; it must agree with the store's.
-
-    Raises:
-        ValueError: If a URL is not that of a store.
-    """
-    return S3Store(
-        place=Place(public_url.rstrip("/"), region, buckets.data),
-        buckets=buckets,
-        once=make_client(internal_url, region=region, credentials=server),
-        again=make_client(
-            internal_url,
-            region=region,
-            credentials=server,
-            read_timeout=3 * READ_TIMEOUT_S,
-            attempts=_READ_ATTEMPTS,
-        ),
-        requests=Requests(Signer(internal_url, region=region, clock=utc_now), server),
-        signer=Signer(public_url, region=region, clock=clock),
-        executor_signer=Signer(executor_url or public_url, region=region, clock=clock),
-        reader=reader,
-    )

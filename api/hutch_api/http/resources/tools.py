@@ -85,6 +85,7 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
         method="POST",
         path=_ACCOUNTS,
         handler=create_store_account,
+        steps=True,
         body=StoreAccountIn,
         answers={HTTPStatus.CREATED: StoreAccountCreated},
         scope=Scope.READ,

@@ -3,7 +3,9 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-import hutch_api.store.tables  # noqa: F401 - fills the metadata
+import hutch_api.store.requests
+import hutch_api.store.run_tables
+import hutch_api.store.tables  # noqa: F401 - they fill the metadata
 
 connection = context.config.attributes["connection"]
 context.configure(

@@ -26,6 +26,7 @@ class Scope(StrEnum):
     CLOSE = "close"
     DELETE = "delete"
     SHARE = "share"
+    RUN = "run"
     ACCOUNT = "account"
 
 

@@ -135,6 +135,7 @@ class DatasetOut:
             nobody asked for that.
         scrubbed_at: When the server had read all of its files again; None until then.
         faults: Number of files that it found corrupt, missing or unreadable.
+        run: Record of the run that made it, as the seal covers it; None if people did.
     """
 
     id: UUID
@@ -162,6 +163,7 @@ class DatasetOut:
     tools_since: datetime | None = None
     scrubbed_at: datetime | None = None
     faults: int = 0
+    run: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +294,8 @@ class LineageNode:
 
     Attributes:
         depth: Steps away: negative for ancestors, positive for descendants.
+        definition: What it was made by, ``name@version``; None if people made it, or
+            the caller may not see.
     """
 
     id: UUID
@@ -302,6 +306,7 @@ class LineageNode:
     owner: str | None = None
     type: str | None = None
     state: State | None = None
+    definition: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
