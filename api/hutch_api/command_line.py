@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "up": "run everything for one person on this machine",
     "serve": "serve the API",
     "worker": "do what is due, again and again",
+    "runner": "execute runs in containers",
     "migrate": "bring the database to this version",
     "doctor": "look at settings, database and store, and say what is missing",
     "store": "set up the object store",

@@ -13,17 +13,32 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 from hutch_api.domain.keys import ServerKeys
 from hutch_api.domain.secret import Secret
 from hutch_api.ports.accounts import AccountsApi
 from hutch_api.ports.objects import Credentials
+from hutch_api.setting_values import (
+    AUTO,
+    parse_accounts,
+    parse_count,
+    parse_database,
+    parse_directory,
+    parse_executor,
+    parse_gib,
+    parse_list,
+    parse_port,
+    parse_runner,
+    parse_seconds,
+    parse_secret,
+    parse_server_keys,
+    parse_switch,
+    parse_url,
+    parse_words,
+)
 
 PREFIX: Final = "HUTCH_"
 _FILE: Final = "_FILE"
-_AUTO: Final = "auto"
-_LOWEST_PORT, _HIGHEST_PORT = 1, 65_535
 
 
 class SettingsError(Exception):
@@ -57,102 +72,6 @@ class Variable:
     secret: bool = False
     fallback: str | None = None
     optional: bool = False
-
-
-def parse_url(text: str) -> str:
-    """Read an http or https URL without a path, and drop a slash at its end."""
-    url = urlsplit(text)
-    if url.scheme not in {"http", "https"} or not url.hostname:
-        raise ValueError("is not an http or https URL")
-    if url.path not in {"", "/"} or url.query or url.username:
-        raise ValueError("must be only scheme, host and port")
-    return text.rstrip("/")
-
-
-def parse_port(text: str) -> int:
-    """Read a TCP port."""
-    if not text.isdecimal() or not _LOWEST_PORT <= int(text) <= _HIGHEST_PORT:
-        raise ValueError(f"is not a port ({_LOWEST_PORT} to {_HIGHEST_PORT})")
-    return int(text)
-
-
-def parse_count(text: str) -> int:
-    """Read a whole number of at least one."""
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError("is not a whole number of at least 1")
-    return int(text)
-
-
-def parse_seconds(text: str) -> timedelta:
-    """Read a time span given in seconds."""
-    try:
-        span = timedelta(seconds=float(text))
-    except (ValueError, OverflowError):
-        raise ValueError("is not a number of seconds") from None
-    if span <= timedelta(0):
-        raise ValueError("must be more than 0 seconds")
-    return span
-
-
-def parse_gib(text: str) -> int:
-    """Read an amount given in GiB; gives bytes."""
-    try:
-        amount = int(float(text) * 1024**3)
-    except (ValueError, OverflowError):
-        raise ValueError("is not a number of GiB") from None
-    if amount < 0:
-        raise ValueError("must not be less than 0")
-    return amount
-
-
-def parse_switch(text: str) -> bool:
-    """Read yes or no."""
-    if text.lower() in {"yes", "true", "1"}:
-        return True
-    if text.lower() in {"no", "false", "0"}:
-        return False
-    raise ValueError("is neither yes nor no")
-
-
-def parse_list(text: str) -> tuple[str, ...]:
-    """Read texts that are separated by commas; nothing gives none."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def parse_secret(text: str) -> Secret:
-    """Wrap a text that nobody may see."""
-    return Secret(text)
-
-
-def parse_database(text: str) -> Secret:
-    """Read a database URL; it may hold a password."""
-    if not text.startswith(("sqlite:///", "postgresql+psycopg://")):
-        raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
-    return Secret(text)
-
-
-def parse_accounts(text: str) -> AccountsApi | None:
-    """Read the name of an accounts API; ``auto`` gives None: ask the store."""
-    if text == _AUTO:
-        return None
-    try:
-        return AccountsApi(text)
-    except ValueError:
-        raise ValueError(f"must be one of {_AUTO}, {', '.join(AccountsApi)}") from None
-
-
-def parse_server_keys(text: str) -> ServerKeys:
-    """Read ``<version>:<hex>`` pairs, separated by commas."""
-    keys = {}
-    for pair in text.split(","):
-        version, colon, digits = pair.strip().partition(":")
-        if not colon or not version.isdecimal():
-            raise ValueError("is not of the form <version>:<hex>,…")
-        try:
-            keys[int(version)] = bytes.fromhex(digits)
-        except ValueError:
-            raise ValueError("holds a key that is not hexadecimal") from None
-    return ServerKeys(keys)
 
 
 def _setting(name: str, meaning: str, parse: Callable[[str], Any], **more: Any) -> Any:
@@ -215,7 +134,7 @@ class Settings:
         "How the store makes short-lived accounts: `minio` (its admin API), `iam` "
         "(the AWS IAM API, as SeaweedFS has it) or `auto` (find out at the start).",
         parse_accounts,
-        default=_AUTO,
+        default=AUTO,
     )
     s3_root_key_id: Secret | None = _key_pair(
         "S3_ROOT_KEY_ID",
@@ -302,6 +221,77 @@ class Settings:
         parse_gib,
         default="200",
     )
+    runner_name: str = _setting(
+        "RUNNER_NAME",
+        "Name of a runner, the same after each start: it takes up what it left. "
+        "Empty: the name of the machine.",
+        parse_runner,
+        default="",
+    )
+    runner_slots: int = _setting(
+        "RUNNER_SLOTS",
+        "Runs that one runner executes at a time.",
+        parse_count,
+        default="2",
+    )
+    runner_executor: str = _setting(
+        "RUNNER_EXECUTOR",
+        "By what a runner executes runs: `engine`, the containers of this machine, or "
+        "`slurm`, the jobs of a cluster.",
+        parse_executor,
+        default="engine",
+    )
+    runner_engine: str | None = _setting(
+        "RUNNER_ENGINE",
+        "Socket of the container engine, such as `unix:///run/podman/podman.sock`; "
+        "not set: that of Podman or Docker, where one is.",
+        str,
+        optional=True,
+    )
+    runner_slurm_dir: Path | None = _setting(
+        "RUNNER_SLURM_DIR",
+        "Directory that runner and nodes of the cluster have in common, under the "
+        "same path; `slurm` needs it.",
+        parse_directory,
+        optional=True,
+    )
+    runner_slurm_partition: str | None = _setting(
+        "RUNNER_SLURM_PARTITION",
+        "Partition of the jobs; not set: the default of the cluster.",
+        str,
+        optional=True,
+    )
+    runner_slurm_options: tuple[str, ...] = _setting(
+        "RUNNER_SLURM_OPTIONS",
+        "Further options of `sbatch`, such as `--account=tomo --qos=hutch`; those that "
+        "hutch sets itself it sets after them.",
+        parse_words,
+        default="",
+    )
+    runner_step_image: str = _setting(
+        "RUNNER_STEP_IMAGE",
+        "hutch's own client image, which fetches and sends for the programs.",
+        str,
+        default="localhost/hutch-step:latest",
+    )
+    runner_api_url: str | None = _setting(
+        "RUNNER_API_URL",
+        "The API as runners reach it; their containers do by the same address. Not "
+        "set: on this machine, at `HUTCH_PORT`.",
+        parse_url,
+        optional=True,
+    )
+    runner_pause: timedelta = _setting(
+        "RUNNER_PAUSE_S",
+        "Seconds that an idle runner waits before it looks again.",
+        parse_seconds,
+        default="1",
+    )
+
+    @property
+    def runner_api(self) -> str:
+        """The API as runners and their containers reach it."""
+        return self.runner_api_url or f"http://127.0.0.1:{self.port}"
 
     @property
     def server(self) -> Credentials:
@@ -356,7 +346,8 @@ def unknown(environ: Mapping[str, str]) -> list[str]:
     """
     known = {variable.name for variable in variables()}
     known |= {v.name + _FILE for v in variables() if v.secret}
-    family = (PREFIX + "S3_", PREFIX + "DATABASE", PREFIX + "SERVER", PREFIX + "WORKER")
+    families = ("S3_", "DATABASE", "SERVER", "WORKER", "RUNNER")
+    family = tuple(PREFIX + name for name in families)
     return sorted(n for n in environ if n.startswith(family) and n not in known)
 
 

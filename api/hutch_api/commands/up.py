@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hutch_api.commands.exits import Exit
 from hutch_api.embedded.up import Wanted, up
-from hutch_api.settings import parse_port
+from hutch_api.setting_values import parse_port
 
 
 def configure(parser: ArgumentParser) -> None:

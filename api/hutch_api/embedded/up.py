@@ -4,7 +4,7 @@ import json
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from hutch_api.embedded.children import Family, family
 from hutch_api.embedded.directory import Kept, locked, settings_of
 from hutch_api.embedded.errors import DirectoryError, InterruptError
 from hutch_api.embedded.stores import StoreKind
+from hutch_api.executors import can_run
 from hutch_api.settings import Settings
 
 _STORE_S: Final = 90
@@ -69,14 +70,22 @@ def up(wanted: Wanted, environ: Mapping[str, str]) -> None:
         kept.save()
         settings = Settings.from_environ(environ)
         _set_up(processes, settings)
-        for name, command in (("api", "serve"), ("worker", "worker")):
-            program = [sys.executable, "-m", "hutch_api", command]
+        for name, command in _programs(settings):
+            program = [sys.executable, "-m", "hutch_api", *command]
             processes.start(name, program, environ)
         processes.wait_until(
             lambda: _answers(f"{origin}/readyz"), seconds=_API_S, what="the API"
         )
         _tell_ready(wanted, settings, kind, origin)
         processes.watch()
+
+
+def _programs(settings: Settings) -> Iterator[tuple[str, Sequence[str]]]:
+    """Say what runs beside the store; a runner only where there are containers."""
+    yield "api", ("serve",)
+    yield "worker", ("worker",)
+    if can_run(settings):
+        yield "runner", ("runner", "--take-along")
 
 
 def _logs(home: Path) -> Path:
