@@ -31,6 +31,10 @@ COMMANDS: Final = (
     "adopt",
     "close",
     "derive",
+    "run",
+    "runs",
+    "rerun",
+    "export",
     "ls",
     "info",
     "files",
@@ -45,6 +49,9 @@ COMMANDS: Final = (
     "group",
     "token",
     "s3",
+    "definition",
+    "image",
+    "rule",
 )
 """The modules of ``hutch.cli.commands``, in the order of the help."""
 

@@ -1,6 +1,8 @@
 """How the results of commands are shown to people."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from hutch.cli import text
 from hutch.cli.exits import Exit, exit_of_files
@@ -57,12 +59,12 @@ def describe(screen: Screen, dataset: DatasetOut) -> None:
         ("created", f"{text.moment(dataset.created_at)} by {dataset.creator}"),
         ("changed", f"{text.moment(dataset.updated_at)}, revision {dataset.revision}"),
     ]
-    if dataset.closed_at:
-        rows.append(("closed", text.moment(dataset.closed_at)))
-    if dataset.deleted_at:
-        rows.append(("deleted", text.moment(dataset.deleted_at)))
-    if dataset.scrubbed_at:
-        rows.append(("read again", text.moment(dataset.scrubbed_at)))
+    moments = (
+        ("closed", dataset.closed_at),
+        ("deleted", dataset.deleted_at),
+        ("read again", dataset.scrubbed_at),
+    )
+    rows += [(what, text.moment(at)) for what, at in moments if at]
     if dataset.faults:
         damaged = f"{text.count(dataset.faults, 'file')} not as recorded"
         rows.append(("ALARM", f"{damaged}; 'hutch files' marks them"))
@@ -74,9 +76,33 @@ def describe(screen: Screen, dataset: DatasetOut) -> None:
         rows.append(("about", dataset.description.replace("\n", " ")))
     if dataset.keywords:
         rows.append(("keywords", ", ".join(dataset.keywords)))
+    if dataset.run is not None:
+        rows.append(("made by", record_line(dataset.run)))
     source = "corrects" if dataset.correction else "made from"
     rows += [(source, str(parent.id)) for parent in dataset.inputs]
     screen.table(rows)
     if dataset.attributes:
         screen.show()
         screen.table(text.flat(dataset.attributes))
+
+
+def record_line(record: Mapping[str, Any]) -> str:
+    """Say in a line what a dataset's record tells of the run that made it."""
+    began, ended = (_moment(record.get(name)) for name in ("started_at", "ended_at"))
+    rule = f", by the rule {record['rule']}" if record.get("rule") else ""
+    return (
+        f"{record.get('definition', '?')} in {_short_image(record.get('image', '?'))} "
+        f"for {record.get('by', '?')}{rule}, {began} to {ended}"
+    )
+
+
+def _short_image(image: Any) -> str:
+    name, mark, digest = str(image).partition("sha256:")
+    return f"{name}{mark}{digest[:12]}…" if mark else str(image)
+
+
+def _moment(at: Any) -> str:
+    try:
+        return text.moment(datetime.fromisoformat(at))
+    except (TypeError, ValueError):
+        return "?"

@@ -63,6 +63,11 @@ class Screen:
         if not self.json:
             print(text.clean(line), file=self._stdout)
 
+    def stream(self, line: str) -> None:
+        """Print a line of an answer that comes bit by bit, at once."""
+        if not self.json:
+            print(text.clean(line), file=self._stdout, flush=True)
+
     def say(self, line: str = "") -> None:
         """Print a remark: what was done, what to do next."""
         if not self.quiet:

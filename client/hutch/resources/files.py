@@ -76,6 +76,13 @@ class Files:
         headers = response.headers
         return int(headers.get("Content-Length", -1)), headers.get("X-Hutch-SHA256", "")
 
+    def address(self, dataset: UUID, path: str) -> str:
+        """Say under which address of the server a file can be asked for, for good.
+
+        The answer to whoever may read it leads on to what ``url`` gives.
+        """
+        return f"{self._connection.url}{_file(dataset, path)}"
+
     def url(self, dataset: UUID, path: str) -> str:
         """Ask for an address at the store where the file can be read for a while."""
         return self._connection.locate(_file(dataset, path))

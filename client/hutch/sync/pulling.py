@@ -117,11 +117,29 @@ def clone(
         WorkdirError: If the directory holds something else.
         HutchError: Whatever stops the clone as a whole.
     """
-    workdir = _prepare(client, dataset, directory, tuple(include))
-    report = pull(workdir, client, restore=True, jobs=jobs, tell=tell)
+    workdir, report = begin_clone(
+        client, dataset, directory, include=include, jobs=jobs, tell=tell
+    )
     if not report.problems and not workdir.config.complete:
         write_config(Workdir(workdir.root, replace(workdir.config, complete=True)))
     return report
+
+
+def begin_clone(
+    client: Client,
+    dataset: DatasetOut,
+    directory: Path,
+    *,
+    include: Sequence[str] = (),
+    jobs: int | None = None,
+    tell: Tell = ignore,
+) -> tuple[Workdir, PullReport]:
+    """Do as ``clone`` does, but leave the clone unfinished, to be continued.
+
+    For those who have more to do before it is whole.
+    """
+    workdir = _prepare(client, dataset, directory, tuple(include))
+    return workdir, pull(workdir, client, restore=True, jobs=jobs, tell=tell)
 
 
 def _prepare(

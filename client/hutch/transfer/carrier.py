@@ -225,6 +225,32 @@ class Carrier:
 
         return self._exchange(place, exchange)
 
+    def read(self, request: SignedRequest, *, most: int) -> tuple[Answer, bytes]:
+        """Fetch an object of which only the store knows the size; errors as of ``get``.
+
+        Args:
+            request: The signed request.
+            most: Bytes; a longer one is refused.
+        """
+        place, target = self._find(request.url)
+        head, data = _compose(request, place, target), bytearray()
+
+        def exchange(line: Line) -> Answer:
+            line.send(head)
+            got = answers.read_head(line)
+            if got.status // 100 != 2:  # noqa: PLR2004 - as HTTP has it
+                return _hear(line, got)
+            if got.length is None:  # its end and a broken connection look the same
+                raise CutError("The object store does not say how much it sends.")
+            if got.length > most:
+                raise answers.longer()
+            data.extend(bytes(got.length))
+            line.receive_into(memoryview(data), self.width.moved)
+            answers.end(line, got)
+            return Answer(got.status, got.etag)
+
+        return self._exchange(place, exchange), bytes(data)
+
     def _find(self, url: str) -> tuple[Place, str]:
         scheme, netloc, target = split(url)
         return self._routes.place(scheme, netloc), target
@@ -294,17 +320,16 @@ def _compose(
     request: SignedRequest,
     place: Place,
     target: str,
-    about: tuple[str, str],
+    *about: tuple[str, str],
 ) -> bytes:
     """Write a head: the headers as they were signed, and those that any needs."""
     given = {name.lower(): value for name, value in request.headers.items()}
-    name, value = about
-    if given.get(name.lower(), value) != value:
+    if any(given.get(name.lower(), value) != value for name, value in about):
         raise RouteError(
             "The hutch server signed a request for other bytes than were asked for. "
             "Tell the facility."
         )
-    own = [("Host", place.netloc), ("User-Agent", "hutch"), about]
+    own = [("Host", place.netloc), ("User-Agent", "hutch"), *about]
     fields = [field for field in own if field[0].lower() not in given]
     fields += request.headers.items()
     if place.is_relayed and place.proxy is not None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -143,6 +144,30 @@ def write_config(workdir: Workdir) -> None:
         temporary.replace(path)
     except OSError as e:
         raise unfit(workdir.root, e) from e
+
+
+def unbind(workdir: Workdir) -> None:
+    """Make a working directory a plain one; its files stay.
+
+    The binding goes last, so that whoever is killed before can go on.
+
+    Raises:
+        WorkdirError: If ``.hutch`` cannot be removed.
+    """
+    config = workdir.hidden / "config.json"
+    try:
+        for path in workdir.hidden.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            elif path != config:
+                path.unlink()
+        config.unlink()
+        workdir.hidden.rmdir()
+    except OSError as e:
+        raise WorkdirError(
+            f"{workdir.hidden} cannot be removed: {e.strerror}. Remove it by hand; "
+            "the other files are as they should be."
+        ) from e
 
 
 def open_workdir(root: Path) -> Workdir:

@@ -5,6 +5,7 @@ that you may not read are shown by their id alone.
 """
 
 from argparse import ArgumentParser
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from hutch.cli.commands.close import add_dataset
@@ -48,8 +49,7 @@ def run(options: Options, desk: Desk) -> Exit:
                 node.state or "-",
                 node.type or "-",
                 str(node.id),
-                ("this one" if node.depth == 0 else "")
-                + (" correction" if node.id in corrections else ""),
+                " ".join(_remarks(node, is_correction=node.id in corrections)),
             )
             for node in nodes
         ]
@@ -57,6 +57,15 @@ def run(options: Options, desk: Desk) -> Exit:
     if found.truncated:
         screen.say("there is more; --depth N shows it")
     return Exit.OK
+
+
+def _remarks(node: LineageNode, *, is_correction: bool) -> Iterator[str]:
+    if node.depth == 0:
+        yield "this one"
+    if is_correction:
+        yield "correction"
+    if node.definition is not None:
+        yield f"by {node.definition}"
 
 
 def _name(node: LineageNode) -> str:
