@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from hutch.contract.steps import Step
 from tests.background import Threads, served
 
 PATIENCE_S = 60.0
+OF_RUNS: Final = tuple(Step)[list(Step).index(Step.ATTEMPT_BEGUN) :]
+"""The steps of whoever executes runs."""
 
 
 @dataclass(slots=True)
@@ -23,11 +26,13 @@ class Hold:
     """A process that is to stop at a step; the first one that comes by does.
 
     Attributes:
+        skip: How many are let go on before that.
         pid: Who stands there; 0 until somebody does.
     """
 
     step: Step
     role: str
+    skip: int = 0
     pid: int = 0
     came: threading.Event = field(default_factory=threading.Event)
     may_go: threading.Event = field(default_factory=threading.Event)
@@ -55,9 +60,15 @@ class Steps:
         self._lock = threading.Lock()
         self._holds: list[Hold] = []
 
-    def hold(self, step: Step, role: str) -> Hold:
-        """Have the next one of this role that reaches the step stop there."""
-        hold = Hold(step, role)
+    def hold(self, step: Step, role: str, *, skip: int = 0) -> Hold:
+        """Have the next one of this role that reaches the step stop there.
+
+        Args:
+            step: The step.
+            role: Role of the process.
+            skip: How often the step is passed before that.
+        """
+        hold = Hold(step, role, skip)
         with self._lock:
             self._holds.append(hold)
         return hold
@@ -76,6 +87,9 @@ class Steps:
             wanted = [h for h in self._holds if (h.role, h.step) == (role, step)]
             hold = next((h for h in wanted if not h.pid), None)
             if hold is None:
+                return
+            if hold.skip:
+                hold.skip -= 1
                 return
             hold.pid = pid
         hold.came.set()

@@ -27,6 +27,16 @@ from typing import Any
 
 PATIENCE_S = 120.0
 """For one command; the machine may be busy with other things."""
+COMMANDS = (
+    "serve",
+    "worker",
+    "runner",
+    "migrate",
+    "store",
+    "doctor",
+    "sweep",
+    "user",
+)
 _PR_SET_PDEATHSIG = 1
 _LARGEST = 256 * 1024
 
@@ -215,8 +225,9 @@ def _import_everything() -> None:
     from hutch_api import command_line
 
     parser.build()
-    for name in ("serve", "worker", "migrate", "store", "doctor", "sweep", "user"):
+    for name in COMMANDS:
         import_module(f"hutch_api.commands.{name}")
+    import_module("hutch_api.adapters.engine")
     for service in ("s3", "iam"):  # the descriptions of the API are slow to read
         boto3.client(
             service,

@@ -15,6 +15,7 @@ PAGES = [
     "how-to/beamline.md",
     "how-to/boto3.md",
     "how-to/correct-closed-data.md",
+    "how-to/derive-with-containers.md",
     "how-to/fsspec.md",
     "how-to/mc.md",
     "how-to/python.md",

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from hutch.contract.problems import StoreUnavailableError
 from hutch.contract.wire.accounts import Scope
-from hutch_api.adapters.memory import MemoryAccounts, MemoryStore
+from hutch_api.adapters.memory import MemoryStore
+from hutch_api.adapters.memory_accounts import MemoryAccounts
 from hutch_api.domain import instance, layout
 from hutch_api.domain.keys import ServerKeys
 from hutch_api.http.app import create_app

@@ -22,8 +22,12 @@ PUBLIC = {
     ("GET", "/v1/capabilities"),
     ("GET", "/v1/openapi.json"),
     ("POST", "/v1/login"),
+    ("POST", "/v1/claims"),
 }
 ANY_TOKEN = {("POST", "/v1/logout"), ("GET", "/v1/whoami")}
+ALSO_READ = {("POST", "/v1/runs"), ("POST", "/v1/rules")}
+BY_ROLE = {("POST", "/v1/images"), ("DELETE", "/v1/images/{image}")}
+IDS = ("account", "dataset", "image", "operation", "push", "rule", "run", "token")
 PROTECTED = [e for e in ENDPOINTS if not e.public]
 SCOPED = [e for e in ENDPOINTS if e.scope is not None]
 
@@ -34,10 +38,8 @@ def _name(endpoint: Endpoint[Any, Any]) -> str:
 
 def _address(endpoint: Endpoint[Any, Any]) -> str:
     values = {"kind": "user", "name": "bob", "user": "bob", "group": "team"}
-    path = endpoint.template
-    for name in ("account", "dataset", "push", "token", "operation", "path"):
-        path = path.replace(f"{{{name}}}", "a" if name == "path" else str(uuid4()))
-    return path.format(**values)
+    values |= {"definition": "copy", "path": "a"} | {n: str(uuid4()) for n in IDS}
+    return endpoint.template.format(**values)
 
 
 def _send(person: Person, endpoint: Endpoint[Any, Any]) -> Any:
@@ -82,7 +84,12 @@ def test_every_endpoint_accepts_a_token_with_nothing_but_its_scope(
     limited: Limited, endpoint: Endpoint[Any, Any]
 ) -> None:
     assert endpoint.scope is not None
-    answer = _send(limited(endpoint.scope), endpoint)
+    name = (endpoint.method, endpoint.template)
+    also = [Scope.READ] if name in ALSO_READ else []
+    answer = _send(limited(endpoint.scope, *also), endpoint)
+    if name in BY_ROLE:
+        assert_problem(answer, 403, "forbidden")
+        return
     assert answer.status_code in {200, 201, 204, 401, 404, 422}, answer.text
     if answer.status_code == 401:  # the example's old password is wrong
         assert_problem(answer, 401, "bad-credentials")

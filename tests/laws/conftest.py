@@ -13,7 +13,7 @@ from typing import Protocol
 
 import pytest
 
-from tests.laws.kills import table
+from tests.laws.kills.table import MATRICES, Matrix
 
 SOAK = bool(os.environ.get("HUTCH_SOAK"))
 
@@ -57,24 +57,26 @@ def _asked_for_all(config: pytest.Config) -> bool:
     return not chosen and all(Path(a).is_dir() for a in config.args)
 
 
-def _cells(config: pytest.Config) -> set[str]:
+def _cells(config: pytest.Config, matrix: Matrix) -> set[str]:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    return table.tried(reporter.stats.get("passed", [])) if reporter else set()
+    return matrix.tried(reporter.stats.get("passed", [])) if reporter else set()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a whole run in which a cell of the kill matrix stayed empty."""
-    cells = _cells(session.config)
-    if cells and _asked_for_all(session.config) and table.empty(cells):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    """Fail a whole run in which a cell of a kill matrix stayed empty."""
+    for matrix in MATRICES:
+        cells = _cells(session.config, matrix)
+        if cells and _asked_for_all(session.config) and matrix.empty(cells):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the kill matrix, if any of it was run."""
-    if cells := _cells(terminalreporter.config):
-        terminalreporter.section("kill matrix: step by process by store")
-        for line in table.lines(cells):
-            terminalreporter.write_line(line)
-        left = table.empty(cells)
-        terminalreporter.write_line(f"{len(cells)} cells, {len(left)} empty")
+    """Print each kill matrix of which anything was run."""
+    for matrix in MATRICES:
+        if cells := _cells(terminalreporter.config, matrix):
+            terminalreporter.section(matrix.title)
+            for line in matrix.lines(cells):
+                terminalreporter.write_line(line)
+            left = matrix.empty(cells)
+            terminalreporter.write_line(f"{len(cells)} cells, {len(left)} empty")

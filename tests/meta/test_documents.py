@@ -11,6 +11,7 @@ from hutch.contract import problems
 from hutch.contract.version import VERSION
 from hutch_api import settings
 from hutch_api.command_line import COMMANDS
+from hutch_api.setting_values import parse_seconds
 from tests.meta import tree
 
 DOCS: Final = tree.ROOT / "docs"
@@ -29,7 +30,7 @@ def test_every_setting_is_documented() -> None:
 
 
 def test_every_setting_says_its_unit() -> None:
-    spans = [v.name for v in settings.variables() if v.parse is settings.parse_seconds]
+    spans = [v.name for v in settings.variables() if v.parse is parse_seconds]
     assert [name for name in spans if not name.endswith("_S")] == []
 
 

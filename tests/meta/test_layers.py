@@ -13,6 +13,7 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "hutch": {"hutch"},
     "hutch.connection": {"hutch", "httpx", "msgspec"},
     "hutch.cli": {"hutch", "rich", "msgspec"},
+    "hutch.export": {"hutch", "rocrate"},
     "hutch.fs": {"hutch", "fsspec"},
     "hutch.transfer": {"hutch", "awscrt"},
     "hutch.tools": {"hutch", "msgspec"},
@@ -21,6 +22,11 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
     "hutch.workdir": {"hutch", "msgspec"},
     "hutch_api.domain": {"hutch.contract"},
     "hutch_api.domain.types": {"hutch.contract", "jsonschema"},
+    "hutch_api.domain.parameters": {
+        "hutch_api.domain",
+        "hutch.contract",
+        "jsonschema",
+    },
     "hutch_api.ports": {"hutch_api.domain", "hutch.contract"},
     "hutch_api.store": {
         "hutch_api.domain",
@@ -52,6 +58,15 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
         "urllib3",
         "awscrt",
     },
+    "hutch_api.adapters.engine": {
+        "hutch_api.adapters.containment",
+        "hutch_api.domain",
+        "hutch_api.ports",
+        "hutch.contract",
+        "docker",
+        "requests",
+        "urllib3",
+    },
     "hutch_api.http": {
         "hutch_api.services",
         "hutch_api.domain",
@@ -67,7 +82,18 @@ MAY_IMPORT: Final[dict[str, set[str]]] = {
         "hutch.contract",
         "sqlalchemy",
     },
-    "hutch_api.settings": {"hutch_api.domain", "hutch_api.ports"},
+    "hutch_api.runner": {
+        "hutch_api.services",
+        "hutch_api.ports",
+        "hutch.contract",
+        "sqlalchemy",
+    },
+    "hutch_api.settings": {
+        "hutch_api.domain",
+        "hutch_api.ports",
+        "hutch_api.setting_values",
+    },
+    "hutch_api.setting_values": {"hutch_api.domain", "hutch_api.ports"},
     # Composition roots: they put everything together.
     "hutch_api": {"hutch_api", "hutch.contract", "sqlalchemy", "sqlmodel"},
     "hutch_api.commands": {

@@ -8,7 +8,7 @@ from sqlmodel import select
 from hutch.contract.problems import IdempotencyError, InvalidInputError
 from hutch_api.domain.access import Actor
 from hutch_api.services import idempotency
-from hutch_api.store.tables import Idempotency
+from hutch_api.store.requests import Idempotency
 from tests.services.world import World
 
 ROUTE = "POST /v1/datasets"

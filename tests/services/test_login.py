@@ -12,7 +12,7 @@ from hutch.contract.problems import (
 )
 from hutch.contract.wire.accounts import PasswordIn, Scope
 from hutch_api.domain.access import Actor
-from hutch_api.services import attempts, passwords, users
+from hutch_api.services import passwords, users, wrong_passwords
 from hutch_api.services.work import Site
 from tests.conftest import Clock
 from tests.services.world import PASSWORD, World
@@ -81,7 +81,7 @@ def test_a_disabled_user_cannot_log_in(world: World, site: Site, anna: Actor) ->
 @pytest.mark.usefixtures("anna")
 @pytest.mark.parametrize("name", ["anna", "nobody"])
 def test_five_wrong_passwords_make_everybody_wait(world: World, name: str) -> None:
-    fail(world, name, attempts.FREE)
+    fail(world, name, wrong_passwords.FREE)
     with pytest.raises(TooManyAttemptsError) as refused:
         world.login(name)
     assert refused.value.facts == {"retry_after": 5}
@@ -90,7 +90,7 @@ def test_five_wrong_passwords_make_everybody_wait(world: World, name: str) -> No
 def test_the_right_password_does_not_shorten_the_wait(
     world: World, anna: Actor, clock: Clock
 ) -> None:
-    fail(world, anna.name, attempts.FREE)
+    fail(world, anna.name, wrong_passwords.FREE)
     clock.move(timedelta(seconds=4))
     with pytest.raises(TooManyAttemptsError) as refused:
         world.login(anna.name)
@@ -101,7 +101,7 @@ def test_the_right_password_does_not_shorten_the_wait(
 
 def test_the_wait_grows_and_has_an_end(world: World, clock: Clock) -> None:
     waits = []
-    fail(world, "anna", attempts.FREE)
+    fail(world, "anna", wrong_passwords.FREE)
     for _ in range(10):
         with pytest.raises(TooManyAttemptsError) as refused:
             world.login("anna")
@@ -112,16 +112,16 @@ def test_the_wait_grows_and_has_an_end(world: World, clock: Clock) -> None:
 
 
 def test_a_login_begins_the_count_anew(world: World, anna: Actor) -> None:
-    fail(world, anna.name, attempts.FREE - 1)
+    fail(world, anna.name, wrong_passwords.FREE - 1)
     world.login(anna.name)
-    fail(world, anna.name, attempts.FREE - 1)
+    fail(world, anna.name, wrong_passwords.FREE - 1)
     world.login(anna.name)
 
 
 def test_wrong_passwords_of_one_do_not_stop_another(
     world: World, anna: Actor, ben: Actor
 ) -> None:
-    fail(world, anna.name, attempts.FREE)
+    fail(world, anna.name, wrong_passwords.FREE)
     world.login(ben.name)
 
 
@@ -139,7 +139,7 @@ def test_guessing_the_old_password_with_a_token_makes_wait_too(
     site: Site, anna: Actor
 ) -> None:
     wanted = PasswordIn(old="wrong password", new="another one")
-    for _ in range(attempts.FREE):
+    for _ in range(wrong_passwords.FREE):
         with pytest.raises(BadCredentialsError):
             users.change_password(site, anna, wanted)
     with pytest.raises(TooManyAttemptsError):

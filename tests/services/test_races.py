@@ -14,8 +14,9 @@ from hutch.contract.problems import (
 )
 from hutch.contract.wire.datasets import DatasetIn, DatasetOut, DatasetPatch, State
 from hutch_api.domain.access import Actor
-from hutch_api.services import attempts, datasets, derivation, idempotency
-from hutch_api.store.tables import Dataset, LoginFailure
+from hutch_api.services import datasets, derivation, idempotency, wrong_passwords
+from hutch_api.store.requests import LoginFailure
+from hutch_api.store.tables import Dataset
 from tests.services.races import at_once, wait_until_blocked
 from tests.services.world import World
 
@@ -150,7 +151,7 @@ def test_wrong_passwords_at_once_are_all_counted(busy_world: World) -> None:
     assert all(isinstance(result, BadCredentialsError) for result in got)
     with busy_world.site.look() as work:
         assert work.session.get_one(LoginFailure, "anna").count == 4
-    assert attempts.FREE > 4
+    assert wrong_passwords.FREE > 4
 
 
 def _state(world: World, dataset: UUID) -> str:

@@ -12,7 +12,7 @@ from hutch.contract.problems import (
 from hutch.contract.wire.accounts import Role, Scope
 from hutch.contract.wire.datasets import Right
 from hutch_api.domain.access import Actor
-from hutch_api.services import attempts, users
+from hutch_api.services import users, wrong_passwords
 from hutch_api.services.work import Site
 from hutch_api.store.tables import User
 from tests.services.world import PASSWORD, World
@@ -69,7 +69,7 @@ def test_disabling_twice_is_audited_once(site: Site, world: World, anna: Actor) 
 def test_a_new_password_ends_the_wait_for_it(
     site: Site, world: World, anna: Actor
 ) -> None:
-    for _ in range(attempts.FREE):
+    for _ in range(wrong_passwords.FREE):
         with pytest.raises(BadCredentialsError):
             world.login(anna.name, "wrong password")
     with site.begin() as work:

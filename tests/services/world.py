@@ -18,7 +18,8 @@ from hutch.contract.wire.datasets import (
     Right,
     ShareIn,
 )
-from hutch_api.adapters.memory import MemoryAccounts, MemoryStore
+from hutch_api.adapters.memory import MemoryStore
+from hutch_api.adapters.memory_accounts import MemoryAccounts
 from hutch_api.domain.access import Actor
 from hutch_api.services import datasets, login, passwords, sharing, tokens
 from hutch_api.services.closing import close

@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlmodel import SQLModel
 
-import hutch_api.store.tables  # noqa: F401 - fills the metadata
+import hutch_api.store.requests
+import hutch_api.store.run_tables
+import hutch_api.store.tables  # noqa: F401 - they fill the metadata
 from hutch_api.store.migration import is_current, migrate
 from tests.conftest import opened
 from tests.servers import DatabaseServer

@@ -15,7 +15,8 @@ from sqlalchemy import Engine
 
 from hutch.contract.wire.accounts import Role
 from hutch.contract.wire.datasets import DatasetIn
-from hutch_api.adapters.memory import MemoryAccounts, MemoryStore
+from hutch_api.adapters.memory import MemoryStore
+from hutch_api.adapters.memory_accounts import MemoryAccounts
 from hutch_api.domain import instance, layout
 from hutch_api.domain.keys import ServerKeys
 from hutch_api.services import users

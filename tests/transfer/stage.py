@@ -6,7 +6,8 @@ from uuid import uuid4
 from sqlalchemy import Engine
 from sqlmodel import SQLModel
 
-from hutch_api.adapters.memory import MemoryAccounts, MemoryStore
+from hutch_api.adapters.memory import MemoryStore
+from hutch_api.adapters.memory_accounts import MemoryAccounts
 from hutch_api.domain import instance
 from hutch_api.domain.keys import ServerKeys
 from hutch_api.domain.layout import INSTANCE

@@ -19,7 +19,8 @@ from hutch.contract.problems import (
 )
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.datasets import CloseIn, State
-from hutch_api.adapters.memory import MemoryAccounts, MemoryStore
+from hutch_api.adapters.memory import MemoryStore
+from hutch_api.adapters.memory_accounts import MemoryAccounts
 from hutch_api.domain.access import Actor, Limits
 from hutch_api.domain.layout import key_of, seal_of
 from hutch_api.services import (

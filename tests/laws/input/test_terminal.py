@@ -58,6 +58,25 @@ COMMANDS = {
     "logout": ["logout"],
     "adopt": ["adopt", str(ID)],
     "adopt, dry": ["adopt", str(ID), "--dry-run"],
+    "run": ["run", "x", f"a={ID}", "--name", "x"],
+    "run, with another's output": ["run", "x", f"a=run:{ID}", "--name", "x"],
+    "run show": ["run", "show", str(ID)],
+    "run logs": ["run", "logs", str(ID)],
+    "run cancel": ["run", "cancel", "x"],
+    "runs": ["runs"],
+    "rerun": ["rerun", str(ID)],
+    "export": ["export", str(ID), "crate"],
+    "export, without files": ["export", str(ID), "crate", "--metadata-only"],
+    "definition add": ["definition", "add", "../copy.toml"],
+    "definition list": ["definition", "list"],
+    "definition show": ["definition", "show", "x@1"],
+    "definition retire": ["definition", "retire", "x"],
+    "image approve": ["image", "approve", "1" * 64],
+    "image list": ["image", "list"],
+    "image revoke": ["image", "revoke", str(ID)],
+    "rule add": ["rule", "add", "r", "--type", "scan", "--run", "d"],
+    "rule list": ["rule", "list"],
+    "rule end": ["rule", "end", str(ID)],
     "s3 env": ["s3", "env", str(ID)],
     "s3 credentials": ["s3", "credentials", str(ID)],
     "s3 config": ["s3", "config", str(ID), "--write"],
@@ -155,6 +174,9 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("HUTCH_TOKEN", "hutch_x")
     monkeypatch.setattr("hutch.patience.ATTEMPTS", 1)
     monkeypatch.setattr(sys, "stdin", io.StringIO("password\n" * 4))
+    (tmp_path / "copy.toml").write_text(
+        f'name = "x"\nimage = "sha256:{"1" * 64}"\nargv = ["x"]\n[inputs.a]\n'
+    )
     here = tmp_path / "here"
     here.mkdir()
     (here / "evil\x1b[2J").write_bytes(b"1")

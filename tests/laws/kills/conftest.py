@@ -7,8 +7,11 @@ import pytest
 
 from hutch.contract.steps import Step
 from tests import servers, zygote
+from tests.conftest import _required
+from tests.derivations.real.podman import build
 from tests.laws.conftest import Count
 from tests.laws.kills import table
+from tests.laws.kills.run_world import RunWorld, executing
 from tests.laws.kills.table import Note
 from tests.laws.kills.world import World
 from tests.laws.kills.world import world as run_world
@@ -57,12 +60,35 @@ def seaweedfs_world(forks: Zygote, steps: Steps) -> Iterator[World]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def runs_world(minio_world: World) -> Iterator[RunWorld]:
+    """MinIO, PostgreSQL and Podman, as in a facility."""
+    with _required(_built) as images, executing(minio_world, images) as made:
+        yield made
+
+
+@contextmanager
+def _built() -> Iterator[dict[str, str]]:
+    yield build("step", "probe")
+
+
 @pytest.fixture
 def note(record_property: Callable[[str, object], None], count: Count) -> Note:
     """Note a cell of the kill matrix that was tried and went well."""
 
-    def one(step: Step, victim: str, store: str) -> None:
-        record_property(table.PROPERTY, f"{step} {victim} {store}")
+    def one(step: Step, column: str) -> None:
+        record_property(table.OF_DATASETS.property, table.name_of(step, column))
         count("kills at a step", 1, "kills")
+
+    return one
+
+
+@pytest.fixture
+def note_run(record_property: Callable[[str, object], None], count: Count) -> Note:
+    """Note a cell of the kill matrix of runs that was tried and went well."""
+
+    def one(step: Step, column: str) -> None:
+        record_property(table.OF_RUNS.property, table.name_of(step, column))
+        count("kills at a step of a run", 1, "kills")
 
     return one

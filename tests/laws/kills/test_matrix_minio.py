@@ -13,4 +13,4 @@ def test_a_kill_loses_nothing(
     minio_world: World, note: Note, step: Step, victim: Role
 ) -> None:
     cells.run(minio_world, step, victim)
-    note(step, victim, "minio")
+    note(step, f"{victim}/minio")

@@ -13,4 +13,4 @@ def test_a_kill_loses_nothing(
     seaweedfs_world: World, note: Note, step: Step, victim: Role
 ) -> None:
     cells.run(seaweedfs_world, step, victim)
-    note(step, victim, "seaweedfs")
+    note(step, f"{victim}/seaweedfs")

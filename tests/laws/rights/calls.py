@@ -8,6 +8,7 @@ from typing import Any, Final
 import httpx2
 import msgspec
 
+from tests.laws.rights.derived import DEFINITION, IMAGE
 from tests.laws.rights.table import Route
 from tests.laws.rights.world import CONTENT, SENT, Cast
 from tests.services.world import PASSWORD
@@ -65,8 +66,31 @@ BODIES: Final[Mapping[str, Body]] = {
     "POST /v1/pushes/{push}/deletions": lambda cast, _: {
         "files": [{"path": "a", "version": cast.versions["open"]}]
     },
+    "POST /v1/definitions": lambda *_: {
+        "name": "new",
+        "image": IMAGE,
+        "argv": ["true"],
+        "inputs": {"scan": {}},
+    },
+    "POST /v1/images": lambda *_: {"image": f"sha256:{'e' * 64}"},
+    "POST /v1/runs": lambda cast, _: {
+        "definition": DEFINITION,
+        "inputs": {"scan": str(cast.datasets["closed"])},
+        "name": "new",
+    },
+    "POST /v1/claims": lambda cast, _: {"code": cast.code},
+    "POST /v1/rules": lambda *_: {
+        "name": "new",
+        "type": "generic",
+        "definition": DEFINITION,
+    },
 }
-GIVEN: Final = {"kind": "user", "path": "a", "group": "team"}
+GIVEN: Final = {
+    "kind": "user",
+    "path": "a",
+    "group": "team",
+    "definition": DEFINITION,
+}
 NAMES: Final = {
     "GET /v1/datasets/{dataset}/records/{name}": {"name": "seal.json"},
     "PUT /v1/groups/{group}/members/{user}": {"user": "stranger"},
@@ -107,6 +131,9 @@ def request_for(route: Route, cast: Cast, caller: str, **instead: object) -> Req
         "operation": cast.operation,
         "token": cast.token,
         "account": cast.account,
+        "image": cast.image,
+        "run": cast.run,
+        "rule": cast.rule,
         **NAMES.get(route.name, {}),
         **instead,
     }

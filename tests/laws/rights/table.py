@@ -21,14 +21,22 @@ CALLERS: Final = {
     "owner": "made it all",
     "admin": "has the role admin and no right of their own",
     "beamline": "has the role beamline and no right of their own",
+    "approver": "has the role approver and no right of their own",
     "unscoped": "is the owner, by a token with every scope but that of the route",
     "elsewhere": "is the owner, by a token for another dataset",
     "revoked": "is the owner, by a token that was revoked",
     "expired": "is the owner, by a token that has ended",
     "disabled": "was given write and is disabled",
     "former": "was in the group that was given write, and pushed",
+    "step-in": "is a step of a run of the owner, which reads the closed dataset",
+    "step-out": "is a step of that run, which fills its output",
 }
 NOBODY: Final = frozenset({"anonymous", "revoked", "expired", "disabled"})
+STEPS: Final = {
+    "step-in": ("closed", frozenset({"read"})),
+    "step-out": ("output", frozenset({"read", "write"})),
+}
+"""What a step reaches: its dataset, and the scopes of its token."""
 RIGHT: Final = {"owner": 3, "writer": 2, "member": 2, "reader": 1}
 RULES: Final = {"read": 1, "write": 2, "own": 3}
 
@@ -36,6 +44,13 @@ UNAUTHENTICATED: Final = "401 unauthenticated"
 UNSCOPED: Final = "403 token-insufficient"
 FORBIDDEN: Final = "403 forbidden"
 HIDDEN: Final = "404 not-found"
+WHO: Final = {
+    "mine": ({"owner", "elsewhere"}, HIDDEN),
+    "member": ({"owner", "elsewhere", "member"}, HIDDEN),
+    "author": ({"owner", "elsewhere"}, FORBIDDEN),
+    "approver": ({"approver", "admin"}, FORBIDDEN),
+}
+"""Rules that name who may, and what all others are answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +58,9 @@ class Route:
     """A line of the table.
 
     Attributes:
+        also: A second scope that the token must carry.
         on: Name of the dataset in the address.
+        steps: Steps of runs may ask, for what their step reaches.
         but: Answers that follow no rule, by caller.
     """
 
@@ -52,7 +69,9 @@ class Route:
     needs: str
     ok: int
     scope: str | None = None
+    also: str | None = None
     on: str = "open"
+    steps: bool = False
     but: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -65,9 +84,18 @@ class Route:
             return str(self.ok)
         if caller in NOBODY:
             return UNAUTHENTICATED
+        if caller in STEPS:
+            return self._to_step(*STEPS[caller])
         if caller == "unscoped":
             return str(self.ok) if self.scope is None else UNSCOPED
         return self.but.get(caller) or self._by_rule(caller) or str(self.ok)
+
+    def _to_step(self, dataset: str, scopes: frozenset[str]) -> str:
+        """What a step is answered that reaches this dataset alone."""
+        if not self.steps or self.scope not in scopes:
+            return UNSCOPED
+        reached = self.on == dataset or self.needs == "push"
+        return str(self.ok) if reached else HIDDEN
 
     def _by_rule(self, caller: str) -> str | None:
         """The refusal that the rule means for somebody who is logged in."""
@@ -76,11 +104,9 @@ class Route:
             return _short_of(has, RULES[self.needs])
         if self.needs == "push":
             return None if has >= RULES["write"] else HIDDEN
-        of_owner = caller in {"owner", "elsewhere"}
-        if self.needs == "mine":
-            return None if of_owner else HIDDEN
-        if self.needs == "member":
-            return None if of_owner or caller == "member" else HIDDEN
+        if self.needs in WHO:
+            who, refusal = WHO[self.needs]
+            return None if caller in who else refusal
         if self.needs == "manager":
             others = {"owner": None, "member": FORBIDDEN, "elsewhere": UNSCOPED}
             return others.get(caller, HIDDEN)

@@ -46,6 +46,8 @@ def nothing_like(route: Route) -> dict[str, object]:
             "operation": uuid4(),
             "token": uuid4(),
             "account": uuid4(),
+            "run": uuid4(),
+            "rule": uuid4(),
             "group": NOBODYS_NAME,
         }.items()
         if f"{{{name}}}" in route.path
@@ -60,6 +62,8 @@ def names_of(route: Route, cast: Cast, caller: str) -> dict[str, object]:
         "operation": cast.operation,
         "token": cast.token,
         "account": cast.account,
+        "run": cast.run,
+        "rule": cast.rule,
         "group": "team",
     }
 
@@ -148,6 +152,20 @@ def test_deriving_from_what_is_hidden(backdrop: Backdrop, caller: str) -> None:
             Request("POST", "/v1/datasets", "create", {"json": inputs(d)})
             for d in (hidden, missing)
         )
+        seen = told(backdrop, first, caller, hidden)
+        assert seen == told(backdrop, second, caller, missing)
+        assert seen[0] == HIDDEN
+
+
+@pytest.mark.parametrize("caller", ["stranger", "former", "admin", "beamline"])
+def test_running_on_what_is_hidden(backdrop: Backdrop, caller: str) -> None:
+    """Datasets of others, and runs of others that will make one."""
+    cast, missing = backdrop.cast, uuid4()
+    route = ROUTES["POST /v1/runs"]
+    for hidden in (cast.datasets["closed"], cast.datasets["open"], cast.run):
+        first, second = (request_for(route, cast, caller) for _ in range(2))
+        first.options["json"]["inputs"] = {"scan": str(hidden)}
+        second.options["json"]["inputs"] = {"scan": str(missing)}
         seen = told(backdrop, first, caller, hidden)
         assert seen == told(backdrop, second, caller, missing)
         assert seen[0] == HIDDEN

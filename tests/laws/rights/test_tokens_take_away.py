@@ -1,6 +1,7 @@
 """What a token may do: its scopes, its datasets and its user's rights, all now."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from tests.laws.rights.table import (
     ROUTES,
     UNAUTHENTICATED,
     UNSCOPED,
+    Route,
 )
 from tests.laws.rights.world import SENT, Cast
 from tests.transfer.flow import crc
@@ -57,12 +59,23 @@ def test_a_token_with_one_scope_is_good_for_that_alone(
         if route.name == "POST /v1/tokens":
             request.options["json"]["scopes"] = [scope]
         got = outcome(request.sent_by("weak", cast))
-        expected = str(route.ok) if route.scope in {scope, None} else UNSCOPED
+        enough = route.scope in {scope, None} and route.also is None
+        expected = route.expects("owner") if enough else UNSCOPED
         if got != (expected[:3] if route.method == "HEAD" else expected):
             wrong[route.name] = (got, expected)
         backdrop.put_back(held)
     assert wrong == {}
     count("cells: route by scope of the token", len(PROTECTED))
+
+
+@pytest.mark.parametrize("route", [r for r in ROUTES.values() if r.also])
+def test_a_route_that_takes_two_scopes_takes_both(
+    backdrop: Backdrop, route: Route
+) -> None:
+    held = backdrop.look()
+    request = replace(request_for(route, backdrop.cast, "owner"), scope=route.also)
+    assert outcome(request.sent_by("unscoped", backdrop.cast)) == UNSCOPED
+    assert backdrop.look() == held
 
 
 def test_a_token_with_every_scope_has_no_more_rights_than_its_user(cast: Cast) -> None:
@@ -97,6 +110,7 @@ ONCE: Final = (
     "POST /v1/datasets",
     "POST /v1/tokens",
     "POST /v1/datasets/{dataset}/pushes",
+    "POST /v1/runs",
 )
 
 

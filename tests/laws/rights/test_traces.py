@@ -6,6 +6,7 @@ The answers are the same to the byte, and so are the statements behind them.
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from statistics import median
 from time import perf_counter_ns
 from typing import Any, Final
@@ -15,10 +16,13 @@ import pytest
 
 from hutch.contract.wire.accounts import GroupIn
 from hutch.contract.wire.datasets import Right
+from hutch_api.domain.access import Actor
 from hutch_api.services import groups
 from hutch_api.services.work import Site
+from hutch_api.store.run_tables import Run
 from tests.http.people import issue_token
 from tests.laws.conftest import Count
+from tests.laws.rights import derived
 from tests.laws.rights.calls import Request
 from tests.laws.rights.conftest import Backdrop
 from tests.laws.rights.test_hidden import told
@@ -47,6 +51,12 @@ LISTS: Final = (
     "/v1/whoami",
     "/v1/tokens",
     "/v1/types",
+    "/v1/definitions",
+    "/v1/images",
+    "/v1/runs",
+    "/v1/runs?limit=1",
+    "/v1/runs?definition=copy",
+    "/v1/rules",
 )
 ABOUT: Final = (
     "",
@@ -76,8 +86,19 @@ def hide(site: Site, cast: Cast) -> UUID:
     world.delete(owner, gone.id)
     world.share(owner, child.id, "group:cabal", Right.WRITE)
     issue_token(site, owner.user, datasets=[child.id])
+    derived.add_rule(site, owner, SECRET)
+    run_one(site, owner, f"{SECRET}-3", parent)
+    derived.start(site, owner, f"{SECRET}-4", child.id)
     note_use(site)
     return child.id
+
+
+def run_one(site: Site, owner: Actor, name: str, scan: UUID) -> derived.Steps:
+    """Let a run go on: its output is there, and its steps have their tokens."""
+    run = derived.start(site, owner, name, scan)
+    with site.begin() as work:
+        work.session.get_one(Run, run).created_at -= timedelta(days=1)
+    return derived.steps_of_next(site)
 
 
 def make_group(cast: Cast) -> None:
@@ -151,10 +172,35 @@ def test_what_is_hidden_leaves_no_trace(
     assert str(hidden) not in seen.replace(f"prefix={str(hidden)[:8]}", "")
     # The same questions do find it, if it is the owner who asks.
     backdrop.put_back(full)
-    for path in ("/v1/datasets", f"/v1/datasets?query={SECRET}", "/v1/tokens"):
+    for path in (
+        *("/v1/datasets", f"/v1/datasets?query={SECRET}", "/v1/tokens"),
+        "/v1/runs",
+    ):
         assert str(hidden) in owners[path][2]
+    assert SECRET in owners["/v1/rules"][2]
     lineage = f"/v1/datasets/{cast.datasets['closed']}/lineage?depth=1"
     assert str(hidden) in owners[lineage][2]
+    count("pages: with and without what is hidden", len(after))
+
+
+def test_what_a_run_fills_leaves_no_trace_for_its_owner_either(
+    backdrop: Backdrop, cast: Cast, count: Count
+) -> None:
+    owner = World(cast.site).actor(cast.tokens["owner"])
+    scan, empty = cast.datasets["closed"], backdrop.look()
+    filled = run_one(cast.site, owner, SECRET, scan).output
+    note_use(cast.site)
+    after = answers(backdrop, filled, "owner")
+    backdrop.put_back(empty)
+    before = answers(backdrop, filled, "owner")
+    # Not the statements: they may say how many datasets somebody has, to their owner.
+    told_of_it = {
+        path
+        for path, answer in after.items()
+        if path not in before or before[path][:3] != answer[:3]
+    }
+    assert {path.partition("?")[0] for path in told_of_it} == {"/v1/runs"}
+    assert str(filled) not in str(after).replace(f"prefix={str(filled)[:8]}", "")
     count("pages: with and without what is hidden", len(after))
 
 

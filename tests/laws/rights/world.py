@@ -1,7 +1,8 @@
 """A site with every kind of caller on it, and the way back to how it was.
 
 The owner has an open and a closed dataset, shared alike; whoever may write, or could
-once, has a push into the open one with two uploads under way.
+once, has a push into the open one with two uploads under way. A run of the owner reads
+the closed one; its steps have a token each, and one of them a push into its output.
 """
 
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ from hutch_api.services.uploads import announce
 from hutch_api.services.work import Site
 from hutch_api.store.tables import Member, Operation, Token, User
 from tests.http.people import issue_token
+from tests.laws.rights import derived
 from tests.services.world import World
 from tests.transfer.flow import Flow, Send
 
@@ -32,10 +34,14 @@ CONTENT: Final = b"enamel"
 SENT: Final = b"sent, not finished"
 LARGE: Final = SMALL + 1
 PUSHERS: Final = ("owner", "writer", "member", "disabled", "former")
-ROLES: Final = {"admin": Role.ADMIN, "beamline": Role.BEAMLINE}
+ROLES: Final = {
+    "admin": Role.ADMIN,
+    "approver": Role.APPROVER,
+    "beamline": Role.BEAMLINE,
+}
 USERS: Final = (
     *("owner", "writer", "member", "disabled", "former"),
-    *("reader", "stranger", "admin", "beamline"),
+    *("reader", "stranger", *ROLES),
 )
 
 
@@ -61,6 +67,8 @@ class Cast:
         tokens: Text of a caller's token; ``unscoped-<scope>`` lacks that scope.
         datasets: Id by name.
         versions: Version of the one file of each dataset.
+        run: One of the owner's that waits for a runner.
+        code: A claim code of a run that goes on.
     """
 
     site: Site
@@ -72,6 +80,10 @@ class Cast:
     operation: UUID = field(default_factory=uuid4)
     token: UUID = field(default_factory=uuid4)
     account: UUID = field(default_factory=uuid4)
+    image: UUID = field(default_factory=uuid4)
+    run: UUID = field(default_factory=uuid4)
+    rule: UUID = field(default_factory=uuid4)
+    code: str = ""
 
     def push_of(self, caller: str) -> UnderWay:
         """The push that a caller has, or the owner's."""
@@ -114,6 +126,7 @@ def make_cast(site: Site, client: TestClient, send: Send) -> Cast:
         site, owner, cast.datasets["open"], StoreAccountIn()
     ).info.id
     _give_tokens(cast, people)
+    _run(cast, flow, people)
     _end_rights(site, people)
     with site.look() as work:
         cast.operation = work.session.exec(select(Operation.id)).one()
@@ -162,6 +175,20 @@ def _give_tokens(cast: Cast, people: Mapping[str, Actor]) -> None:
         row.revoked_at = work.now
         query = select(Token.id).where(Token.hash == site.keys.token_hash(spare))
         cast.token = work.session.exec(query).one()
+
+
+def _run(cast: Cast, flow: Flow, people: Mapping[str, Actor]) -> None:
+    """Let a run of the owner go on, and another one wait."""
+    site, owner = cast.site, people["owner"]
+    cast.image = derived.define(site, people["approver"], owner)
+    cast.rule = derived.add_rule(site, owner)
+    derived.start(site, owner, "live", cast.datasets["closed"])
+    steps = derived.steps_of_next(site)
+    cast.run = derived.start(site, owner, "waiting", cast.datasets["closed"])
+    cast.tokens["step-in"], cast.tokens["step-out"] = steps.reads, steps.writes
+    cast.datasets["output"], cast.code = steps.output, steps.code
+    step = World(site).actor(steps.writes)
+    cast.pushes["step-out"] = _begin(flow, step, steps.output)
 
 
 def _end_rights(site: Site, people: Mapping[str, Actor]) -> None:

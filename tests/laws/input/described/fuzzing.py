@@ -40,6 +40,7 @@ _FIELDS = {
     "base": "version",
     "inputs": "dataset",
     "datasets": "dataset",
+    "scan": "dataset",
     "after": "next",
 }
 """Which known values a field or a parameter may take, where its name does not say."""
@@ -91,7 +92,10 @@ class Known:
 def _kind(operation: str) -> str:
     """Tell what the ``id`` in an answer of an operation names."""
     _, _, path = operation.partition(" ")
-    for kind in ("push", "token", "operation", "store-account"):
+    for kind in (
+        *("push", "token", "operation", "store-account"),
+        *("run", "rule", "image"),
+    ):
         if f"{kind}s" in path.split("/") or f"{kind}es" in path.split("/"):
             return kind.removeprefix("store-")
     return "dataset"

@@ -12,7 +12,11 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from hutch.contract.wire.accounts import Role
+from hutch.contract.wire.runs import StepKind
 from hutch_api.adapters.memory import MemoryStore
+from hutch_api.services import attempts, claims
+from hutch_api.services.attempts import Runner
 from hutch_api.services.work import Site
 from tests.http.files import push_file
 from tests.http.people import Person, add_person, issue_token
@@ -28,6 +32,14 @@ from tests.laws.input.described.fuzzing import (
 
 OPERATIONS = operations()
 CALLERS = ("owner", "reader", "nobody")
+IMAGE = f"sha256:{'0' * 64}"
+DEFINITION = {
+    "name": "copy",
+    "image": IMAGE,
+    "argv": ["cp"],
+    "inputs": {"scan": {"type": "generic"}},
+    "parameters": {"type": "object", "properties": {"n": {"type": "number"}}},
+}
 
 
 @dataclass
@@ -61,7 +73,8 @@ class World:
 def world(
     site: Site, app: Starlette, client: TestClient, store: MemoryStore
 ) -> Iterator[World]:
-    owner, reader = (add_person(site, client, name) for name in ("ada", "bob"))
+    owner = add_person(site, client, "ada", role=Role.APPROVER)
+    reader = add_person(site, client, "bob")
     world = World(app, site, owner, reader, Known())
     refill(world, store)
     yield world
@@ -92,6 +105,7 @@ def refill(world: World, store: MemoryStore) -> None:
             ("version", file["version"]),
         ):
             known.add(kind, value)
+    add_runs(world, owner, tag, dataset)
     owner.post("/v1/groups", {"name": "team"})
     soon = (world.site.clock() + timedelta(days=9)).isoformat()
     limited = owner.post(
@@ -108,9 +122,33 @@ def refill(world: World, store: MemoryStore) -> None:
         "name": ["ada", "bob", "team"],
         "kind": ["user", "group"],
         "path": ["raw/scan.h5", "a"],
+        "definition": [DEFINITION["name"]],
     }.items():
         for value in values:
             known.add(kind, value)
+
+
+def add_runs(world: World, owner: Person, tag: str, closed: str) -> None:
+    """Put a definition, a run that waits, one that goes on, and a rule there."""
+    image = owner.post("/v1/images", {"image": IMAGE}).json()["id"]
+    assert owner.post("/v1/definitions", DEFINITION).status_code == 201
+    wanted = {"definition": DEFINITION["name"], "inputs": {"scan": closed}}
+    ids = [
+        owner.post("/v1/runs", wanted | {"name": f"{name}-{tag}"}).json()["id"]
+        for name in ("first", "second")
+    ]
+    rule = owner.post(
+        "/v1/rules", {"name": tag, "type": "generic", "definition": DEFINITION["name"]}
+    ).json()
+    runner = Runner(name=tag, holder=uuid4(), executor="engine")
+    taken = attempts.take(world.site, runner)
+    assert taken is not None
+    code = claims.make_claim(world.site, taken.lease, StepKind.MAIN)
+    for kind, value in (
+        *(("run", run) for run in ids),
+        *(("image", image), ("image", IMAGE), ("rule", rule["id"]), ("code", code)),
+    ):
+        world.known.add(kind, value)
 
 
 @pytest.fixture
