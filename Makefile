@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow laws soak mutants check minio docs bench bench-smoke
+.PHONY: help setup demo demo-run test test-slow laws soak mutants check minio images docs bench bench-smoke
 SHELL := /bin/sh
 BIN := .venv/bin
 KEEP ?=
@@ -16,6 +16,9 @@ setup: ## make .venv with everything for work on hutch
 demo: ## the main job of hutch on a real scan, visibly (KEEP=1 leaves it running)
 	@scripts/setup demo
 	@$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
+
+demo-run: setup ## a reconstruction by containers, visibly (needs podman and make images)
+	@$(BIN)/python examples/demo_run.py
 
 test: setup ## the test suite without the slow tests
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m 'not slow' --ignore tests/laws
@@ -37,6 +40,9 @@ check: setup ## format, lint, types, layers, documents
 
 minio: ## build MinIO into a cache outside the checkout (needs Go)
 	@scripts/minio
+
+images: setup ## build the images that derivations run in (ENGINE=); needs no registry
+	@scripts/images
 
 bench: setup minio ## hutch beside other tools (ROUNDS= WORKS= TOOLS= STORES= OWN= SCALE= PLACE=)
 	@scripts/peers

@@ -13,7 +13,8 @@ import msgspec
 
 from bench.figures import Figure
 from hutch.contract.wire import transfer as wire
-from hutch_api.adapters.memory import MemoryAccounts, MemoryStore
+from hutch_api.adapters.memory import MemoryStore
+from hutch_api.adapters.memory_accounts import MemoryAccounts
 from hutch_api.adapters.s3 import Buckets, S3Store, create_s3_store
 from hutch_api.http.parsing import read_body
 from hutch_api.ports.objects import Credentials
