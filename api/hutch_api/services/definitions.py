@@ -1,10 +1,12 @@
 """Definitions: programs that were registered once, and never change."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 from uuid import uuid4
 
-from sqlmodel import col, select
+from sqlalchemy import tuple_
+from sqlmodel import col, func, select
 
 from hutch.contract.manifest import canonical_json
 from hutch.contract.problems import (
@@ -83,16 +85,19 @@ def add_definition(work: Work, actor: Actor, wanted: DefinitionIn) -> Definition
 def list_definitions(work: Work, actor: Actor) -> DefinitionList:
     """List the newest version of each definition that is not retired, by name."""
     access.require_scope(actor, Scope.READ)
+    newest = (
+        select(Definition.name, func.max(Definition.version))
+        .where(col(Definition.retired_at).is_(None))
+        .group_by(Definition.name)
+        .order_by(Definition.name)
+        .limit(_MOST_LISTED)
+    )
     rows = work.session.exec(
         select(Definition)
-        .where(col(Definition.retired_at).is_(None))
-        .order_by(Definition.name, col(Definition.version).desc())
-        .limit(_MOST_LISTED)
+        .where(tuple_(col(Definition.name), col(Definition.version)).in_(newest))
+        .order_by(Definition.name)
     ).all()
-    newest = {row.name: row for row in reversed(rows)}
-    return DefinitionList(
-        items=tuple(definition_out(work, newest[name]) for name in sorted(newest))
-    )
+    return DefinitionList(items=_definitions_out(work, rows))
 
 
 def get_definition(
@@ -156,6 +161,25 @@ def find_definition(work: Work, name: str, version: int | None) -> Definition:
 
 def definition_out(work: Work, row: Definition) -> DefinitionOut:
     """Render a definition."""
+    return _definitions_out(work, [row])[0]
+
+
+def _definitions_out(
+    work: Work, rows: Sequence[Definition]
+) -> tuple[DefinitionOut, ...]:
+    """Render definitions; never a query for each."""
+    approved = images.approved_among(work, {row.image for row in rows})
+    named = select(User.id, User.name).where(
+        col(User.id).in_({row.owner_id for row in rows})
+    )
+    owners = dict(work.session.exec(named).all())
+    return tuple(
+        _definition_out(row, owners[row.owner_id], approved=row.image in approved)
+        for row in rows
+    )
+
+
+def _definition_out(row: Definition, owner: str, *, approved: bool) -> DefinitionOut:
     return DefinitionOut(
         name=row.name,
         version=row.version,
@@ -168,8 +192,8 @@ def definition_out(work: Work, row: Definition) -> DefinitionOut:
         parameters=row.parameters,
         resources=Resources(**row.resources),
         retries=row.retries,
-        approved=images.find_approval(work, row.image) is not None,
-        owner=work.session.get_one(User, row.owner_id).name,
+        approved=approved,
+        owner=owner,
         created_at=row.created_at,
         retired_at=row.retired_at,
     )

@@ -1,5 +1,6 @@
 """Container images: what somebody trusted has approved may be run."""
 
+from collections.abc import Collection
 from uuid import UUID, uuid4
 
 from sqlmodel import col, select
@@ -79,6 +80,14 @@ def find_approval(work: Work, image: str) -> Image | None:
     return work.session.exec(
         select(Image).where(Image.image == image, col(Image.revoked_at).is_(None))
     ).first()
+
+
+def approved_among(work: Work, wanted: Collection[str]) -> set[str]:
+    """Tell which of some images are approved now."""
+    query = select(Image.image).where(
+        col(Image.image).in_(wanted), col(Image.revoked_at).is_(None)
+    )
+    return set(work.session.exec(query).all())
 
 
 def _require_approver(actor: Actor) -> None:
