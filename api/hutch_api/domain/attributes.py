@@ -20,8 +20,14 @@ def merge(old: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in {**old, **change}.items() if v is not None}
 
 
-def require_storable(attributes: Mapping[str, Any]) -> None:
+def require_storable(
+    attributes: Mapping[str, Any], *, field: str = "attributes"
+) -> None:
     """Refuse attributes that are too large or that not every JSON reader can read.
+
+    Args:
+        attributes: Or anything else of their kind.
+        field: What the caller calls it.
 
     Raises:
         InvalidInputError: A name, text or number is not allowed, or too deep.
@@ -29,18 +35,18 @@ def require_storable(attributes: Mapping[str, Any]) -> None:
     """
     # First what costs nothing: the rest looks at every value, in a transaction.
     if _least(attributes) > LARGEST:
-        raise _too_large()
-    for fault in _faults(attributes, "attributes", DEEPEST):
-        raise InvalidInputError(fault, field="attributes")
+        raise _too_large(field)
+    for fault in _faults(attributes, field, DEEPEST):
+        raise InvalidInputError(fault, field=field)
     if len(canonical_json(dict(attributes))) > LARGEST:
-        raise _too_large()
+        raise _too_large(field)
 
 
-def _too_large() -> TooLargeError:
+def _too_large(field: str) -> TooLargeError:
     return TooLargeError(
-        f"attributes: more than {LARGEST} bytes as JSON; put large values into a file "
+        f"{field}: more than {LARGEST} bytes as JSON; put large values into a file "
         "of the dataset",
-        field="attributes",
+        field=field,
     )
 
 

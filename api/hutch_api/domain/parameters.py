@@ -40,6 +40,8 @@ KEYWORDS: Final = frozenset(
         "unit",
     }
 )
+MOST_PARTS: Final = 4_000
+"""Values in a schema; to see that it is one takes a second, at the worst."""
 MOST_WORK: Final = 1_000_000
 """Values of a schema times values that it is applied to: a second, at the worst."""
 _MOST_FAULTS: Final = 10
@@ -53,7 +55,13 @@ def require_schema(schema: Mapping[str, Any]) -> None:
         InvalidInputError: It says where.
         TooLargeError: It is too large.
     """
-    attributes.require_storable(schema)
+    attributes.require_storable(schema, field="parameters")
+    if _count(schema) > MOST_PARTS:
+        raise TooLargeError(
+            f"parameters: the schema has more than {MOST_PARTS} parts; put long lists "
+            "into a dataset",
+            field="parameters",
+        )
     for fault in _faults(schema, "parameters"):
         raise InvalidInputError(fault, field="parameters")
     if schema.get("type") != "object":
@@ -84,7 +92,7 @@ def complete(
         InvalidInputError: One does not fit; it says which, and its unit.
         TooLargeError: They are too large.
     """
-    attributes.require_storable(given)
+    attributes.require_storable(given, field="parameters")
     whole = {**_defaults(schema), **given}
     if _count(schema) * _count(whole) > MOST_WORK:
         raise TooLargeError(

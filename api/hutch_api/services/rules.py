@@ -38,8 +38,8 @@ def add_rule(work: Work, actor: Actor, wanted: RuleIn) -> RuleOut:
     access.require_scope(actor, Scope.READ)
     definition = find_definition(work, wanted.definition, None)
     require_usable(work, definition)
-    attributes.require_storable(wanted.matching)
-    attributes.require_storable(wanted.from_attributes)
+    attributes.require_storable(wanted.matching, field="matching")
+    attributes.require_storable(wanted.from_attributes, field="from_attributes")
     parameters.complete(definition.parameters, wanted.parameters, partly=True)
     held = _of(work, actor)
     if any(rule.name == wanted.name for rule in held):
