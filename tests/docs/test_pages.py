@@ -20,6 +20,7 @@ PAGES = [
     "how-to/mc.md",
     "how-to/python.md",
     "how-to/rclone.md",
+    "how-to/run-containers.md",
     "how-to/s5cmd.md",
     "how-to/share-with-a-group.md",
     "how-to/when-something-fails.md",
