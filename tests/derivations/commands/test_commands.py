@@ -197,7 +197,7 @@ def test_a_run_that_fails_ends_the_command_with_1(hall: Hall, anna: Person) -> N
 
 
 def test_what_a_program_writes_is_printed_as_it_comes(hall: Hall, anna: Person) -> None:
-    written = (b"one\ntw", "o\r\n\tthr\xc3".encode("latin-1"), b"\xa9e")
+    written = (b"one\n", b"tw", b"o\r", b"\n", b"\tthr\xc3", b"\xa9e")
     with hall.board.playing(Play(log=written)):
         told = anna.hutch("run", "copy", "scan=scan", "--name", "r", "--follow")
     log = ["one", "two", "        thrée"]

@@ -118,11 +118,16 @@ class Ended:
 
     @property
     def report(self) -> dict[str, Any]:
-        """The one line of JSON that a program of the tests reports with."""
-        lines = [ln for ln in self.log.splitlines() if ln.startswith(b"report ")]
-        assert lines, (self.run.detail, self.log[-2_000:])
-        found: dict[str, Any] = json.loads(lines[-1].removeprefix(b"report "))
-        return found
+        """What the program found."""
+        return reported(self.log)
+
+
+def reported(log: bytes) -> dict[str, Any]:
+    """Find the one line of JSON that a program of the tests reports with."""
+    lines = [line for line in log.splitlines() if line.startswith(b"report ")]
+    assert lines, log[-2_000:]
+    found: dict[str, Any] = json.loads(lines[-1].removeprefix(b"report "))
+    return found
 
 
 @dataclass

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID, uuid4
 
+from docker.errors import APIError, NotFound
 from sqlmodel import col, select
 
 from hutch.contract.wire.accounts import Role
@@ -195,13 +196,16 @@ class RunWorld:
         for process in self.runners.values():
             process.kill()
         self.runners.clear()
+        left = self.live()
         with self.site.begin() as work:
-            for run in self.live():
+            for run in left:
                 work.session.get_one(Run, run).cancelled_at = work.now
         self.world.clock.move(LEASE + MOMENT)
         self.engine.start()
         self.world.start_missing()
         self.start()
+        self.world.until(lambda: not self.live(), "the end of all runs")
+        self.world.until(self._is_tidy, "tidiness")
 
     def stop(self, name: str) -> None:
         """Ask a runner to end, as a machine does that goes down."""
@@ -232,6 +236,11 @@ class RunWorld:
         with self.site.look() as work:
             query = select(Run.id).where(col(Run.state).not_in(ENDED))
             return list(work.session.exec(query).all())
+
+    def _is_tidy(self) -> bool:
+        with self.site.look() as work:
+            query = select(Attempt.id).where(col(Attempt.cleared).is_(other=False))
+            return work.session.exec(query).first() is None
 
     def attempts(self, run: UUID) -> list[Attempt]:
         """Read the attempts at a run, the first one first."""
@@ -268,8 +277,18 @@ class RunWorld:
 
     def remove(self, run: UUID, step: str) -> None:
         """Take a container of the attempt that a run is in away."""
-        attempt = self.attempts(run)[-1]
-        self.containers.api.remove_container(name_of(attempt.id, step), force=True)
+        name = name_of(self.attempts(run)[-1].id, step)
+
+        def is_gone() -> bool:
+            try:
+                self.containers.api.remove_container(name, force=True)
+            except NotFound:
+                return True
+            except APIError:  # it ends by itself at this moment
+                return False
+            return True
+
+        self.world.until(is_gone, f"the end of {name}")
 
     def require_one_outcome(self, run: UUID, *, ends: Reason | None = None) -> None:
         """See that a run has ended as it has to, and left nothing else."""

@@ -177,9 +177,8 @@ def test_a_step_in_the_midst_of_sending_ends_with_its_attempt(
     hold.release()
     code = wait_exited(world, stale.id, "out")["ExitCode"]
     said = world.containers.api.logs(name_of(stale.id, "out")).decode()
-    # Who has its run may be deleting its dataset by now.
+    # By now its run is in other hands, which may be deleting its dataset.
     assert code in {_FAILED, _STOPPED}, said
-    assert "this attempt at the run has ended" in said or "is deleting" in said
     world.end(run)
     world.clear_after_other()
     world.tidy(run)
