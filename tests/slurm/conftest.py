@@ -91,7 +91,7 @@ def scan(stage: Stage, anna: Person, tmp_path_factory: pytest.TempPathFactory) -
 
 @contextmanager
 def _built() -> Iterator[dict[str, str]]:
-    yield build("step", "probe")
+    yield build("step", "probe", "tomo")
 
 
 @contextmanager

@@ -95,19 +95,6 @@ def test_nobody_sees_a_claim_code(
     require_end(stage, slurm, anna, run, RunState.CANCELLED)
 
 
-@pytest.mark.timeout(600)  # a minute on two cores that have nothing else to do
-def test_twelve_runs_end_once_each(
-    stage: Stage, slurm: Cluster, anna: Person, scan: UUID
-) -> None:
-    runs = [stage.start(anna, scan, "slurm_copy", "1", "1") for _ in range(12)]
-    ended = [stage.wait(anna, run).run for run in runs]
-    assert {run.state for run in ended} == {RunState.SUCCEEDED}
-    assert [len(run.attempts) for run in ended] == [1] * 12
-    assert len({run.dataset for run in ended}) == 12
-    assert len({run.attempts[0].node for run in ended}) > 1
-    require_nothing_left(stage, slurm)
-
-
 def test_a_cancelled_run_is_stopped_and_leaves_nothing(
     stage: Stage, slurm: Cluster, anna: Person, scan: UUID
 ) -> None:
