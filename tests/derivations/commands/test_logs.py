@@ -135,6 +135,7 @@ def test_a_connection_that_broke_is_tried_again(carrier: Carrier) -> None:
         b"HTTP/1.1 307 Go\r\nLocation: http://evil\r\nContent-Length: 0\r\n\r\n",
         b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
     ],
+    ids=["no-length", "chunked", "huge", "more", "elsewhere", "none"],
 )
 def test_what_is_no_piece_is_not_taken_for_one(carrier: Carrier, said: bytes) -> None:
     with store() as place:
