@@ -40,6 +40,8 @@ OF_STEP: Final = Resources(cpu=2, memory_mib=2_048)
 CLAIM: Final = "claim"
 PROGRAM_CLAIM: Final = "program"
 GATE: Final = "gate"
+_END: Final = 2 * tarfile.BLOCKSIZE
+"""Bytes by which an archive ends, all zero; Python adds more, as tapes want it."""
 VOLUMES: Final = {
     "in": "/in",
     "out": "/out",
@@ -173,7 +175,11 @@ def for_door(*, image: str, door: str, addresses: list[str]) -> Container:
 
 
 def archive(files: Mapping[str, bytes]) -> bytes:
-    """Pack small files that only the user of the containers can read."""
+    """Pack small files that only the user of the containers can read.
+
+    Nothing follows the end of the archive: Podman stops reading there, and refuses the
+    whole of it if it was still sending when it did.
+    """
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         for name, content in files.items():
@@ -181,4 +187,5 @@ def archive(files: Mapping[str, bytes]) -> bytes:
             entry.size, entry.mode = len(content), 0o400
             entry.uid = entry.gid = int(USER.partition(":")[0])
             tar.addfile(entry, io.BytesIO(content))
-    return packed.getvalue()
+        end = packed.tell() + _END
+    return packed.getvalue()[:end]

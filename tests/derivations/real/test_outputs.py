@@ -71,8 +71,12 @@ def test_what_is_no_dataset_is_refused_with_its_reason(
     with pytest.raises(AssertionError, match=REFUSED[case]):
         raise AssertionError(ended.run.detail)
     assert ended.log == b"left\n"
-    assert [a.exit_code for a in ended.run.attempts] == [0]
+    assert [a.exit_code for a in ended.run.attempts] == [0], _told(ended)
     stage.require_no_output(ended.run.id)
+
+
+def _told(ended: Ended) -> list[str]:
+    return [one.detail for one in ended.run.attempts]
 
 
 def test_a_file_is_not_larger_than_what_was_given(left: Left) -> None:
