@@ -122,7 +122,11 @@ class Cluster:
 
     def wait_for_nodes(self) -> None:
         """Wait until all nodes take jobs."""
-        wait_until(self._is_ready, seconds=_START_S, what="the registration of nodes")
+        try:
+            wait_until(self._is_ready, seconds=_START_S, what="registration of nodes")
+        except TimeoutError as error:
+            error.add_note(self.ask("sinfo", "--Node", "--format=%N %T %E"))
+            raise
 
     def stop(self) -> None:
         """End everything, jobs first, that nothing of them is left."""

@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -103,24 +102,17 @@ def fired(mira: Person, name: str) -> list[RunOut]:
 
 @contextmanager
 def dying(stage: Stage, slurm: Cluster, runs: Sequence[RunOut]) -> Iterator[None]:
-    """Kill the controller and a node while runs go on, and bring them back."""
-
-    def kill() -> None:
-        stage.until_ended(runs[0].id)
-        slurm.kill("slurmctld")
-        slurm.kill(NODES[-1])
-        slurm.start_controller()
-        stage.until_ended(runs[-1].id)
-        slurm.start_node(NODES[-1])
-        slurm.wait_for_nodes()
-
+    """Kill the controller and a node while runs go on; the node is back at the end."""
     if not SOAK:  # each of the two takes minutes, and has a test of its own
         yield
         return
-    with ThreadPoolExecutor(1) as killer:
-        killed = killer.submit(kill)
-        yield
-        killed.result()
+    stage.until_ended(runs[0].id)
+    slurm.kill("slurmctld")
+    slurm.kill(NODES[-1])
+    slurm.start_controller()
+    yield
+    slurm.start_node(NODES[-1])
+    slurm.wait_for_nodes()
 
 
 def require_equal(made: Sequence[DatasetOut]) -> None:
