@@ -13,7 +13,7 @@ from hutch_api.adapters.probe import ProbeNeededError, Report, Target, quick_che
 from hutch_api.adapters.probe import probe as run_probe
 from hutch_api.adapters.provisioning import Place
 from hutch_api.commands.exits import CommandError, Exit
-from hutch_api.services import installation, scrub
+from hutch_api.services import installation, scrub, system
 from hutch_api.services.work import Site, Work
 from hutch_api.settings import Settings, unknown
 from hutch_api.site import accounts_api, open_site, read_instance, utc_now
@@ -100,6 +100,8 @@ def open_current(settings: Settings) -> Site:
 def open_ready(settings: Settings) -> Site:
     """Open the site for a process that serves or works, if everything is ready.
 
+    The definitions that come with this version of hutch are added to it.
+
     Raises:
         CommandError: Something is missing; it is named.
         StoreUnavailableError: The store did not answer.
@@ -115,6 +117,7 @@ def open_ready(settings: Settings) -> Site:
         raise
     except StoreError as error:
         raise CommandError(error.detail, Exit.NOT_READY) from None
+    system.ensure(site)
     return site
 
 

@@ -16,6 +16,7 @@ from hutch.resources.accounts import Account, Groups, Tokens
 from hutch.resources.datasets import Datasets
 from hutch.resources.definitions import Definitions, Images, split_label
 from hutch.resources.files import Files, Pushes
+from hutch.resources.previews import Previews
 from hutch.resources.rules import Rules
 from hutch.resources.runs import Runs
 from hutch.resources.tools import StoreAccounts, Strays
@@ -73,6 +74,7 @@ class Client:
         images: Container images that were approved.
         runs: Runs of definitions; ``run`` is the comfortable way to begin one.
         rules: What is run by itself when datasets close.
+        previews: Small pictures of what datasets hold.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -89,6 +91,7 @@ class Client:
         self.images = Images(connection)
         self.runs = Runs(connection)
         self.rules = Rules(connection)
+        self.previews = Previews(connection)
 
     def __enter__(self) -> Self:
         return self
@@ -188,7 +191,7 @@ class Client:
         self,
         definition: str,
         *,
-        name: str,
+        name: str | None = None,
         inputs: Mapping[str, DatasetOut | RunOut | UUID | str],
         parameters: Mapping[str, Any] | None = None,
         wait: bool = False,
@@ -198,7 +201,7 @@ class Client:
         Args:
             definition: Its name, or ``name@version``; the name alone means the newest
                 version.
-            name: Name of the dataset that is made.
+            name: Name of the dataset that is made; None where previews are made.
             inputs: By the name of the input: a closed dataset, or a run whose output
                 is to be the input. Text is read as ``find`` reads it, or after
                 ``run:`` as ``find_run`` does.

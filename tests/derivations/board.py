@@ -56,7 +56,7 @@ class Board:
     def start(
         self,
         actor: Actor,
-        name: str,
+        name: str | None,
         definition: str = "copy",
         parameters: Mapping[str, Any] | None = None,
         **inputs: UUID,

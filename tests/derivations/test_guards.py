@@ -363,7 +363,7 @@ def test_two_who_begin_runs_of_one_name_begin_one(
     board: Board, anna: Actor, scan: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     board.start(anna, "result", scan=scan)
-    monkeypatch.setattr(runs, "_require_free", lambda *_: None)
+    monkeypatch.setattr(runs, "_require_free", lambda *_, **__: None)
     with pytest.raises(NameTakenError):
         board.start(anna, "result", scan=scan)
 

@@ -12,7 +12,8 @@ import pytest
 from hutch.contract.wire.definitions import Mode, Resources
 from hutch.contract.wire.runs import StepKind
 from hutch.step import sending
-from hutch.step.sending import RejectedError, read_attributes
+from hutch.step.rejecting import RejectedError
+from hutch.step.sending import read_attributes
 from hutch_api.adapters import containment
 from hutch_api.adapters.containment import CLAIM, SECCOMP, Container, name_of
 from hutch_api.adapters.engine import containers, engine

@@ -37,6 +37,7 @@ _SEGMENTS: Final[Mapping[str, str]] = {
     "account": "Id of the store account.",
     "definition": "Name of the definition.",
     "image": "Id of the approval.",
+    "preview": "Name of the preview.",
     "rule": "Id of the rule.",
     "run": "Id of the run.",
     "group": "Name of the group.",

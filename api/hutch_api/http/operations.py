@@ -10,6 +10,7 @@ from hutch_api.http.resources import (
     files,
     groups,
     history,
+    previews,
     pushes,
     rules,
     runs,
@@ -31,4 +32,5 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
     *definitions.ENDPOINTS,
     *runs.ENDPOINTS,
     *rules.ENDPOINTS,
+    *previews.ENDPOINTS,
 )

@@ -15,18 +15,27 @@ from sqlmodel import col, select
 from hutch.contract.problems import DeletedError, HutchError
 from hutch.contract.steps import Step, reached
 from hutch.contract.wire.datasets import State
-from hutch.contract.wire.definitions import Mode, Resources
+from hutch.contract.wire.definitions import Mode, Resources, Target
 from hutch.contract.wire.runs import Reason, RunState
-from hutch_api.domain import types
+from hutch_api.domain import system, types
 from hutch_api.domain.access import Actor
 from hutch_api.domain.runs import may_be_tried_again
-from hutch_api.services import audit, claims, deletion, derivation, leases
+from hutch_api.services import (
+    audit,
+    claims,
+    deletion,
+    derivation,
+    leases,
+    previews,
+)
 from hutch_api.services.leases import LEASE, Lease
 from hutch_api.services.runs import end_run, require_approved
 from hutch_api.services.work import Site, Work
 from hutch_api.store.run_tables import Attempt, Definition, Run, RunInput
 from hutch_api.store.tables import Dataset
 
+LOCAL: Final = "local"
+"""What executes hutch's own programs, and nothing else."""
 FIRST_PAUSE: Final = timedelta(seconds=5)
 """Before a run is tried again; twice as long before each further try."""
 _MOST_DOUBLINGS: Final = 6
@@ -70,12 +79,17 @@ class Assignment:
 
 
 def take_over(site: Site, runner: Runner) -> list[Assignment]:
-    """Take up what a process of this name had when it ended, however it did."""
+    """Take up what a process of this name had when it ended, however it did.
+
+    Another one of this name may execute by something else: what it has is its own.
+    """
+    ours = select(Attempt.id).where(Attempt.executor == runner.executor)
     with site.begin() as work:
         rows = work.session.exec(
             select(Run)
             .where(
                 Run.runner == runner.name,
+                col(Run.attempt_id).in_(ours),
                 col(Run.state).in_((RunState.RUNNING, RunState.CLOSING)),
             )
             .order_by(col(Run.created_at))
@@ -85,8 +99,10 @@ def take_over(site: Site, runner: Runner) -> list[Assignment]:
 
 
 def take(site: Site, runner: Runner) -> Assignment | None:
-    """Take the next run that waits for a runner; None if there is none.
+    """Take the next run that waits for such a runner; None if there is none.
 
+    hutch's own programs are for runners that execute them as processes, and those
+    execute nothing else.
     Runs whose runner is gone come first: those that were closing go on, of all others
     the attempt has ended.
     """
@@ -100,7 +116,7 @@ def take(site: Site, runner: Runner) -> Assignment | None:
             _end(work, row, Reason.LOST, _LOST)
     while True:
         with site.begin() as work:
-            row = _next(work)
+            row = _next(work, runner)
             if row is None:
                 return None
             found = _begin(work, row, runner)
@@ -155,7 +171,7 @@ def end(site: Site, lease: Lease, reason: Reason, detail: str) -> None:
 
 
 def clear_ended(site: Site) -> bool:
-    """Remove the datasets that attempts have left; tell whether there were any."""
+    """Remove what attempts have left in hutch; tell whether there was anything."""
     with site.look() as work:
         rows = work.session.exec(
             select(Attempt)
@@ -200,6 +216,7 @@ def clear(site: Site, attempt: UUID) -> None:
         )
         with suppress(DeletedError):
             deletion.delete(site, own, left)
+    previews.remove(site, attempt)
     reached(Step.ATTEMPT_CLEARED)
     with site.begin() as work:
         work.session.get_one(Attempt, attempt).cleared = True
@@ -224,11 +241,14 @@ def _abandoned(work: Work) -> Run | None:
     ).first()
 
 
-def _next(work: Work) -> Run | None:
+def _next(work: Work, runner: Runner) -> Run | None:
+    own = select(Definition.id).where(Definition.image == system.IMAGE)
+    kind = col(Run.definition_id)
     return work.session.exec(
         select(Run)
         .where(
             Run.state == RunState.QUEUED,
+            kind.in_(own) if runner.executor == LOCAL else kind.not_in(own),
             or_(col(Run.not_before).is_(None), col(Run.not_before) <= work.now),
         )
         .order_by(col(Run.created_at))
@@ -254,7 +274,9 @@ def _begin(work: Work, run: Run, runner: Runner) -> Assignment | None:
             started_at=work.now,
         )
         run.attempt_id = attempt.id
-        attempt.dataset_id = _make_child(work, run, definition)
+        parents = _lock_parents(work, run)
+        if definition.target is Target.DATASET:
+            attempt.dataset_id = _make_child(work, run, definition, parents)
     except HutchError as error:
         run.attempt_id = None
         end_run(work, run, RunState.FAILED, Reason.ERROR, error.detail)
@@ -276,8 +298,8 @@ def _begin(work: Work, run: Run, runner: Runner) -> Assignment | None:
     return _lease(work, run, runner)
 
 
-def _make_child(work: Work, run: Run, definition: Definition) -> UUID:
-    """Make the dataset that the attempt fills; only the attempt sees it."""
+def _lock_parents(work: Work, run: Run) -> list[Dataset]:
+    """Keep the inputs as they are; refuse those that may not be read any more."""
     wanted = work.session.exec(
         select(RunInput.dataset_id)
         .where(RunInput.run_id == run.id)
@@ -285,7 +307,14 @@ def _make_child(work: Work, run: Run, definition: Definition) -> UUID:
     ).all()
     actor = leases.actor_of(work, run)
     chosen = list(dict.fromkeys(one for one in wanted if one is not None))
-    parents = derivation.lock_parents(work, actor, chosen)
+    return derivation.lock_parents(work, actor, chosen)
+
+
+def _make_child(
+    work: Work, run: Run, definition: Definition, parents: list[Dataset]
+) -> UUID:
+    """Make the dataset that the attempt fills; only the attempt sees it."""
+    assert definition.output_type is not None  # noqa: S101 - it makes a dataset
     kind = types.latest(definition.output_type)
     assert kind is not None  # noqa: S101 - types are never taken away
     row = Dataset(

@@ -97,6 +97,7 @@ def _job(site: Site, work: Work, claim: Claim, request_id: str) -> JobOut:
     access.require_active(work, actor)
     inputs = _inputs(work, run)
     writes = claim.step is StepKind.OUT
+    # Where previews are made there is no dataset to fill: such a step reaches none.
     reach = [attempt.dataset_id] if writes else [i.id for i in inputs.values()]
     made = tokens.issue(
         work,
@@ -127,6 +128,7 @@ def _job(site: Site, work: Work, claim: Claim, request_id: str) -> JobOut:
         inputs=inputs,
         parameters=run.parameters,
         output_type=definition.output_type,
+        target=definition.target,
         resources=Resources(**definition.resources),
         dataset=attempt.dataset_id if writes else None,
     )

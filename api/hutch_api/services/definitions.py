@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import tuple_
 from sqlmodel import col, func, select
@@ -24,8 +24,9 @@ from hutch.contract.wire.definitions import (
     InputType,
     OutputType,
     Resources,
+    Target,
 )
-from hutch_api.domain import parameters, types
+from hutch_api.domain import parameters, system, types
 from hutch_api.domain.access import Actor
 from hutch_api.services import access, audit, images
 from hutch_api.services.work import Work
@@ -33,6 +34,8 @@ from hutch_api.store.conflicts import written
 from hutch_api.store.run_tables import Definition
 from hutch_api.store.tables import User
 
+HUTCH: Final = "hutch"
+"""Who is named as the owner of what came with hutch."""
 _MOST_LISTED: Final = 1_000
 
 
@@ -51,7 +54,7 @@ def add_definition(work: Work, actor: Actor, wanted: DefinitionIn) -> Definition
     for kind in (wanted.output.type, *(i.type for i in wanted.inputs.values())):
         _require_type(kind)
     parameters.require_schema(wanted.parameters)
-    newest = _newest(work, wanted.name)
+    newest = newest_of(work, wanted.name)
     if newest is not None and newest.owner_id != actor.user:
         raise NameTakenError(
             f"there is a definition {wanted.name} of somebody else; choose another "
@@ -65,7 +68,7 @@ def add_definition(work: Work, actor: Actor, wanted: DefinitionIn) -> Definition
         created_at=work.now,
         **_values(wanted),
     )
-    if newest is not None and _is_same(newest, row):
+    if newest is not None and is_same(newest, row):
         return definition_out(work, newest)
     if not written(work.session, row, "name", "version"):
         raise ConflictError(
@@ -130,7 +133,8 @@ def retire_definition(work: Work, actor: Actor, name: str) -> None:
     access.require_scope(actor, Scope.RUN)
     newest = find_definition(work, name, None)
     if newest.owner_id != actor.user:
-        raise ForbiddenError(f"{name} belongs to somebody else; ask its owner")
+        whose = "hutch itself" if newest.owner_id is None else "somebody else"
+        raise ForbiddenError(f"{name} belongs to {whose}; only its owner retires it")
     rows = work.session.exec(
         select(Definition)
         .where(Definition.name == name, col(Definition.retired_at).is_(None))
@@ -148,7 +152,7 @@ def find_definition(work: Work, name: str, version: int | None) -> Definition:
     Raises:
         NotFoundError: There is none.
     """
-    row = _newest(work, name, version)
+    row = newest_of(work, name, version)
     if row is None:
         which = name if version is None else f"{name}@{version}"
         raise NotFoundError(
@@ -172,9 +176,14 @@ def _definitions_out(
     named = select(User.id, User.name).where(
         col(User.id).in_({row.owner_id for row in rows})
     )
-    owners = dict(work.session.exec(named).all())
+    owners: dict[UUID | None, str] = {None: HUTCH}
+    owners.update(work.session.exec(named).all())
     return tuple(
-        _definition_out(row, owners[row.owner_id], approved=row.image in approved)
+        _definition_out(
+            row,
+            owners[row.owner_id],
+            approved=is_system(row) or row.image in approved,
+        )
         for row in rows
     )
 
@@ -188,12 +197,13 @@ def _definition_out(row: Definition, owner: str, *, approved: bool) -> Definitio
         argv=tuple(row.argv),
         mode=row.mode,
         inputs={name: InputType(type=kind) for name, kind in row.inputs.items()},
-        output=OutputType(type=row.output_type),
+        output=None if row.output_type is None else OutputType(type=row.output_type),
         parameters=row.parameters,
         resources=Resources(**row.resources),
         retries=row.retries,
         approved=approved,
         owner=owner,
+        target=row.target,
         created_at=row.created_at,
         retired_at=row.retired_at,
     )
@@ -204,7 +214,20 @@ def label_of(row: Definition) -> str:
     return f"{row.name}@{row.version}"
 
 
-def _newest(work: Work, name: str, version: int | None = None) -> Definition | None:
+def is_system(row: Definition) -> bool:
+    """Tell whether a definition is one of hutch itself, whose programs need no image.
+
+    All three have to agree: nobody else has made it, and it makes no dataset.
+    """
+    return (
+        row.owner_id is None
+        and row.image == system.IMAGE
+        and row.target is Target.PREVIEWS
+    )
+
+
+def newest_of(work: Work, name: str, version: int | None = None) -> Definition | None:
+    """Fetch the newest version under a name, or a certain one, if there is one."""
     query = select(Definition).where(Definition.name == name)
     if version is not None:
         query = query.where(Definition.version == version)
@@ -234,7 +257,7 @@ def _values(wanted: DefinitionIn) -> dict[str, Any]:
     }
 
 
-def _is_same(one: Definition, other: Definition) -> bool:
+def is_same(one: Definition, other: Definition) -> bool:
     """Tell whether two versions say the same."""
     apart = {"id", "version", "created_at", "owner_id", "retired_at"}
     said = [

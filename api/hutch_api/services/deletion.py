@@ -30,6 +30,7 @@ from hutch_api.services import (
     access,
     audit,
     operations,
+    previews,
     revocation,
     store_accounts,
 )
@@ -121,6 +122,7 @@ def proceed(site: Site, operation: Operation) -> None:
     end_uploads(site, dataset)
     reached(Step.DELETE_FENCED)
     _write_tombstone(site, dataset)
+    previews.remove_all(site, dataset)
     clear(site, dataset, tell=lambda n: operations.advance(site, operation.id, n))
     reached(Step.VERSIONS_DELETED)
     with site.begin() as work:

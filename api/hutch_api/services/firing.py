@@ -145,7 +145,7 @@ def _start(work: Work, rule_id: UUID, dataset: UUID) -> UUID:
         version=definition.version,
         inputs={rule.input: dataset},
         parameters={**rule.parameters, **given},
-        name=_free_name(work, actor, rule, row),
+        name=_free_name(work, actor, rule, row) if rule.output_name else None,
     )
     started = start_run(work, actor, wanted, rule=rule, depth=_depth(work, row))
     return started.id

@@ -14,10 +14,10 @@ from hutch.contract.problems import (
 )
 from hutch.contract.steps import Step, reached
 from hutch.contract.wire.datasets import CloseIn, OperationState, State
-from hutch.contract.wire.definitions import Resources
+from hutch.contract.wire.definitions import Resources, Target
 from hutch.contract.wire.runs import RunState
 from hutch_api.domain.access import Actor
-from hutch_api.services import audit, claims, leases
+from hutch_api.services import audit, claims, leases, previews
 from hutch_api.services.closing import close
 from hutch_api.services.definitions import label_of
 from hutch_api.services.leases import Lease
@@ -39,7 +39,8 @@ def accept(site: Site, lease: Lease) -> None:
     Raises:
         AttemptEndedError: Others have the run, or it has ended.
         StoppedError: The run may not go on.
-        OutputRejectedError: There are more files or bytes than allowed.
+        OutputRejectedError: There are more files or bytes than allowed, or no
+            previews.
     """
     with site.begin() as work:
         run = leases.hold(work, lease, RunState.RUNNING)
@@ -47,18 +48,28 @@ def accept(site: Site, lease: Lease) -> None:
             raise leases.StoppedError(why)
         attempt = work.session.get_one(Attempt, lease.attempt)
         definition = work.session.get_one(Definition, run.definition_id)
-        child = work.session.get_one(Dataset, attempt.dataset_id)
-        _require_small(child, Resources(**definition.resources))
-        child.name = _free_name(work, run)
-        child.name_is_unique = True
-        child.run = record(work, run, attempt, definition, ended_at=work.now)
+        if definition.target is Target.PREVIEWS:
+            _require_previews(work, attempt)
+        else:
+            _accept_child(work, run, attempt, definition)
         run.state = RunState.CLOSING
     reached(Step.OUTPUT_ACCEPTED)
+
+
+def _accept_child(
+    work: Work, run: Run, attempt: Attempt, definition: Definition
+) -> None:
+    child = work.session.get_one(Dataset, attempt.dataset_id)
+    _require_small(child, Resources(**definition.resources))
+    child.name = _free_name(work, run)
+    child.name_is_unique = True
+    child.run = record(work, run, attempt, definition, ended_at=work.now)
 
 
 def finish(site: Site, lease: Lease) -> bool:
     """Close the output and end the run; tell whether it is done.
 
+    Previews need no closing: with the run they are there, and older ones are not.
     A large one is closed by a worker; ask again until it is.
 
     Raises:
@@ -69,8 +80,7 @@ def finish(site: Site, lease: Lease) -> bool:
         run = work.session.get_one(Run, lease.run)
         actor = leases.actor_of(work, run)
         dataset = work.session.get_one(Attempt, lease.attempt).dataset_id
-    assert dataset is not None  # noqa: S101 - it was accepted
-    if not _close(site, actor, dataset):
+    if dataset is not None and not _close(site, actor, dataset):
         return False
     with site.begin() as work:
         run = leases.hold(work, lease, RunState.CLOSING)
@@ -79,7 +89,8 @@ def finish(site: Site, lease: Lease) -> bool:
         attempt.ended_at, attempt.cleared = work.now, True
         claims.end_tokens(work, attempt.id)
         end_run(work, run, RunState.SUCCEEDED, None, "")
-        audit.record(work, actor, "run-succeeded", dataset, run=str(run.id))
+        made = dataset or previews.show(work, attempt)
+        audit.record(work, actor, "run-succeeded", made, run=str(run.id))
     reached(Step.RUN_ENDED)
     return True
 
@@ -147,6 +158,11 @@ def record(
         "by": leases.actor_of(work, run).name,
         "rule": None if rule is None else rule.name,
     }
+
+
+def _require_previews(work: Work, attempt: Attempt) -> None:
+    if not previews.count(work, attempt.id):
+        raise OutputRejectedError("it left no previews")
 
 
 def _require_small(child: Dataset, most: Resources) -> None:

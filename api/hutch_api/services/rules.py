@@ -7,6 +7,7 @@ from sqlmodel import col, func, select
 
 from hutch.contract.problems import InvalidInputError, NameTakenError, NotFoundError
 from hutch.contract.wire.accounts import Scope
+from hutch.contract.wire.definitions import Target
 from hutch.contract.wire.rules import PLACEHOLDER, RuleIn, RuleList, RuleOut
 from hutch_api.domain import attributes, parameters, types
 from hutch_api.domain.access import Actor
@@ -56,7 +57,7 @@ def add_rule(work: Work, actor: Actor, wanted: RuleIn) -> RuleOut:
         input=_input(definition, wanted),
         parameters=dict(wanted.parameters),
         from_attributes=dict(wanted.from_attributes),
-        output_name=wanted.output_name or f"{PLACEHOLDER}-{definition.name}",
+        output_name=_output_name(definition, wanted),
         created_at=work.now,
     )
     if not written(work.session, row, "owner_id", "name"):
@@ -65,6 +66,19 @@ def add_rule(work: Work, actor: Actor, wanted: RuleIn) -> RuleOut:
         work, actor, "add-rule", rule=str(row.id), definition=label_of(definition)
     )
     return _rule_out(work, row)
+
+
+def _output_name(definition: Definition, wanted: RuleIn) -> str:
+    """Say what the datasets that a rule makes are called; previews have no name."""
+    if definition.target is Target.DATASET:
+        return wanted.output_name or f"{PLACEHOLDER}-{definition.name}"
+    if wanted.output_name is not None:
+        raise InvalidInputError(
+            f"output_name: {label_of(definition)} makes previews and no dataset; leave "
+            "it out",
+            field="output_name",
+        )
+    return ""
 
 
 def list_rules(work: Work, actor: Actor) -> RuleList:

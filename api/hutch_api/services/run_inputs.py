@@ -1,13 +1,14 @@
 """Inputs of a run: closed datasets of fitting types, or what another run will make."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, false
 from sqlmodel import col, select
 
 from hutch.contract.problems import InvalidInputError
-from hutch.contract.wire.runs import ENDED, RunState
+from hutch.contract.wire.definitions import Target
+from hutch.contract.wire.runs import ENDED, RunIn, RunState
 from hutch_api.domain import types
 from hutch_api.domain.access import Actor
 from hutch_api.services import derivation
@@ -67,6 +68,32 @@ def read_inputs(
     return rows
 
 
+def name_of(definition: Definition, wanted: RunIn, inputs: Sequence[RunInput]) -> str:
+    """Choose what a run is called: as its dataset, or by what it makes previews of.
+
+    Two that make the same previews for the same person have the same name, so that
+    only one of them is under way.
+
+    Raises:
+        InvalidInputError: There is no name where there has to be one, or the reverse.
+    """
+    if definition.target is Target.DATASET:
+        if wanted.name is None:
+            raise InvalidInputError(
+                "name: is missing; it is the name of the dataset that is made",
+                field="name",
+            )
+        return wanted.name
+    if wanted.name is not None:
+        raise InvalidInputError(
+            f"name: {label_of(definition)} makes previews and no dataset; leave the "
+            "name out",
+            field="name",
+        )
+    (only,) = inputs
+    return f"{definition.name}-{str(only.dataset_id or only.source_id)[:8]}"
+
+
 def supply(definition: Definition, row: RunInput, dataset: Dataset) -> None:
     """Give an input of a run its dataset, by what it holds.
 
@@ -99,6 +126,11 @@ def _require_promising(
             field=f"inputs.{name}",
         )
     made = work.session.get_one(Definition, source.definition_id).output_type
+    if made is None:
+        raise InvalidInputError(
+            f"inputs.{name}: the run {source.name} makes previews and no dataset",
+            field=f"inputs.{name}",
+        )
     if not types.is_a(made, definition.inputs[name]):
         raise _unfit(definition, name, f"the run {source.name} makes what is", made)
 

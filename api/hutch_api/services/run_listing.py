@@ -60,6 +60,7 @@ def runs_out(work: Work, rows: Sequence[Run]) -> tuple[RunOut, ...]:
             detail=row.detail,
             progress=row.progress,
             message=row.message,
+            target=definitions[row.definition_id].target,
         )
         for row in rows
     )

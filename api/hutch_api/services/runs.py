@@ -21,6 +21,7 @@ from hutch.contract.problems import (
 )
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.datasets import Right, State
+from hutch.contract.wire.definitions import Target
 from hutch.contract.wire.runs import (
     ENDED,
     Reason,
@@ -33,8 +34,8 @@ from hutch_api.domain import parameters
 from hutch_api.domain.access import Actor
 from hutch_api.domain.cursors import Cursor
 from hutch_api.services import access, audit, images
-from hutch_api.services.definitions import find_definition, label_of
-from hutch_api.services.run_inputs import is_visible, read_inputs, supply
+from hutch_api.services.definitions import find_definition, is_system, label_of
+from hutch_api.services.run_inputs import is_visible, name_of, read_inputs, supply
 from hutch_api.services.run_listing import run_out, runs_out
 from hutch_api.services.work import Work
 from hutch_api.store.conflicts import written
@@ -84,7 +85,8 @@ def start_run(
     given = parameters.complete(definition.parameters, wanted.parameters)
     id_ = uuid4()
     inputs = read_inputs(work, actor, id_, definition, wanted.inputs)
-    _require_free(work, actor, wanted.name)
+    name = name_of(definition, wanted, inputs)
+    _require_free(work, actor, name, target=definition.target)
     is_complete = all(row.dataset_id is not None for row in inputs)
     run = Run(
         id=id_,
@@ -93,14 +95,14 @@ def start_run(
         token_id=actor.token,
         rule_id=None if rule is None else rule.id,
         depth=depth,
-        name=wanted.name,
+        name=name,
         parameters=given,
         request_id=actor.request_id,
         state=RunState.QUEUED if is_complete else RunState.WAITING,
         created_at=work.now,
     )
     if not written(work.session, run, "owner_id", "name"):
-        raise _name_taken(wanted.name)
+        raise _name_taken(name)
     work.session.add_all(inputs)
     _note(work, actor, run, definition, inputs)
     work.session.flush()
@@ -302,11 +304,13 @@ def require_usable(work: Work, definition: Definition) -> None:
 
 
 def require_approved(work: Work, definition: Definition) -> None:
-    """Refuse an image that nobody has approved.
+    """Refuse an image that nobody has approved; hutch's own programs have none.
 
     Raises:
         ImageUnapprovedError: With the image.
     """
+    if is_system(definition):
+        return
     if images.find_approval(work, definition.image) is None:
         raise ImageUnapprovedError(
             f"the image of {label_of(definition)} is not approved; an approver does "
@@ -338,15 +342,17 @@ def _supply(work: Work, waiting: Run, wanted: RunInput, source: Run) -> str | No
     return None
 
 
-def _require_free(work: Work, actor: Actor, name: str) -> None:
-    taken = work.session.exec(
-        select(Dataset.id).where(
-            Dataset.owner_id == actor.user,
-            Dataset.name == name,
-            col(Dataset.state) != State.DELETED,
-            access.granted(actor, Right.OWN),
-        )
-    ).first()
+def _require_free(work: Work, actor: Actor, name: str, *, target: Target) -> None:
+    taken = None
+    if target is Target.DATASET:
+        taken = work.session.exec(
+            select(Dataset.id).where(
+                Dataset.owner_id == actor.user,
+                Dataset.name == name,
+                col(Dataset.state) != State.DELETED,
+                access.granted(actor, Right.OWN),
+            )
+        ).first()
     making = work.session.exec(
         select(Run.id).where(
             Run.owner_id == actor.user,

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Column, ForeignKey, Index
 from sqlmodel import Field, SQLModel
 
-from hutch.contract.wire.definitions import Mode
+from hutch.contract.wire.definitions import Mode, Target
 from hutch.contract.wire.runs import Reason, RunState, StepKind
 from hutch_api.store.columns import BIG, ExactJson, JsonColumn, UtcDateTime, one_of
 from hutch_api.store.indexes import partial_index
@@ -36,7 +36,11 @@ class Image(SQLModel, table=True):
 
 
 class Definition(SQLModel, table=True):
-    """A program in a container, in one version; what it says never changes."""
+    """A program in a container, in one version; what it says never changes.
+
+    ``owner_id`` is None for those of hutch itself, which are no containers.
+    ``output_type`` is None where previews are made.
+    """
 
     __tablename__ = "definitions"
     __table_args__ = (Index("definitions_name", "name", "version", unique=True),)
@@ -44,13 +48,14 @@ class Definition(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     name: str
     version: int
-    owner_id: UUID = Field(foreign_key="users.id")
+    owner_id: UUID | None = Field(default=None, foreign_key="users.id")
+    target: Target = Field(default=Target.DATASET, sa_type=one_of(Target))
     title: str
     image: str
     argv: list[str] = Field(sa_type=JsonColumn)
     mode: Mode = Field(sa_type=one_of(Mode))
     inputs: dict[str, str] = Field(sa_type=ExactJson)
-    output_type: str
+    output_type: str | None
     parameters: dict[str, Any] = Field(sa_type=ExactJson)
     resources: dict[str, Any] = Field(sa_type=JsonColumn)
     retries: int
@@ -166,6 +171,7 @@ class RunInput(SQLModel, table=True):
 class Attempt(SQLModel, table=True):
     """A try at a run; it fills a dataset of its own, hidden until that is closed.
 
+    ``dataset_id`` is None where the run makes previews; those are its own, too.
     ``log_chunks`` and ``log_bytes`` say what of its log lies in the store, of
     ``log_read`` bytes that the program had written.
     """
@@ -191,6 +197,21 @@ class Attempt(SQLModel, table=True):
     log_read: int = Field(default=0, sa_type=BIG)
     log_bytes: int = 0
     log_cut: bool = False
+
+
+class Preview(SQLModel, table=True):
+    """A small picture of a dataset, or notes on such, as an attempt has made it.
+
+    It is shown when its run has succeeded. The row is there before the record.
+    """
+
+    __tablename__ = "previews"
+
+    attempt_id: UUID = Field(foreign_key="attempts.id", primary_key=True)
+    name: str = Field(primary_key=True)
+    dataset_id: UUID = Field(foreign_key="datasets.id", index=True)
+    bytes: int
+    media_type: str
 
 
 class Claim(SQLModel, table=True):

@@ -16,6 +16,7 @@ from argparse import ArgumentParser
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from enum import IntEnum
+from pathlib import Path
 
 from hutch.client import connect
 from hutch.contract.problems import (
@@ -32,7 +33,8 @@ from hutch.step.fetching import fetch
 from hutch.step.gate import Address, door, gate
 from hutch.step.jobs import claim
 from hutch.step.places import IN_CONTAINER, Places
-from hutch.step.sending import RejectedError, send
+from hutch.step.rejecting import RejectedError
+from hutch.step.sending import send
 
 _REJECTED = (
     RejectedError,
@@ -61,6 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("step", choices=["in", "out", "door", "gate"])
     parser.add_argument("--api", required=True, metavar="URL")
     parser.add_argument("--store", required=True, metavar="URL")
+    parser.add_argument(
+        "--root",
+        type=Path,
+        metavar="DIR",
+        help="what a step finds below this directory, which is no container",
+    )
     options = parser.parse_args(arguments)
     os.umask(0o022)
     ways = list(dict.fromkeys(map(Address.of, (options.api, options.store))))
@@ -68,6 +76,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _keep(door(ways), options.step)
     if options.step == "gate":
         return _keep(gate(ways), options.step)
+    if options.root is not None:
+        return carry_out(options.step, options.api, Places.below(options.root))
     with gate(ways):
         return carry_out(options.step, options.api, IN_CONTAINER)
 

@@ -24,6 +24,17 @@ class Places:
     claim: Path = Path("/run/claim/claim")
     program: Path = Path("/run/claim/program")
 
+    @classmethod
+    def below(cls, root: Path) -> "Places":
+        """Give those of an attempt that has a directory instead of containers."""
+        return cls(
+            inputs=root / "in",
+            output=root / "out",
+            notes=root / "run",
+            claim=root / "claim" / "claim",
+            program=root / "claim" / "program",
+        )
+
     @property
     def job(self) -> Path:
         """What the program reads about its run."""

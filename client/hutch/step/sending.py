@@ -15,9 +15,11 @@ from hutch.client import Client
 from hutch.contract.manifest import canonical_json
 from hutch.contract.paths import WORKDIR
 from hutch.contract.wire.datasets import DatasetPatch
-from hutch.contract.wire.definitions import Resources
+from hutch.contract.wire.definitions import Resources, Target
 from hutch.contract.wire.runs import JobOut
 from hutch.step.places import ATTRIBUTES, Places
+from hutch.step.previews import send_previews
+from hutch.step.rejecting import RejectedError
 from hutch.sync.pushing import push
 from hutch.workdir.directory import make_workdir
 from hutch.workdir.walk import Fault, walk
@@ -27,17 +29,16 @@ _LONGEST: Final = 1024 * 1024
 """Bytes of ``attributes.json`` that are read at most; the server takes fewer."""
 
 
-class RejectedError(Exception):
-    """What the program left cannot be a dataset; the text says why."""
-
-
 def send(client: Client, job: JobOut, places: Places) -> None:
-    """Send the output to the dataset of the attempt.
+    """Send the output to the dataset of the attempt, or what are previews.
 
     Raises:
-        RejectedError: The output cannot be a dataset.
+        RejectedError: The output cannot be a dataset, or no previews.
         HutchError: The server or the store refused it, or is away.
     """
+    if job.target is Target.PREVIEWS:
+        send_previews(client, places.output)
+        return
     assert job.dataset is not None  # noqa: S101 - this step has one
     attributes = read_attributes(places.output)
     require_ordinary(places.output, job.resources)

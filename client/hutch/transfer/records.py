@@ -13,7 +13,12 @@ MOST: Final = 1024 * 1024
 
 
 def fetch_record(
-    carrier: Carrier, request: SignedRequest, renew: Callable[[], SignedRequest]
+    carrier: Carrier,
+    request: SignedRequest,
+    renew: Callable[[], SignedRequest],
+    *,
+    most: int = MOST,
+    what: str = "log",
 ) -> bytes:
     """Fetch a record that fits into memory, again where that may help.
 
@@ -21,6 +26,8 @@ def fetch_record(
         carrier: The connections.
         request: The signed request.
         renew: Asks for a fresh one, where the old one has expired.
+        most: Bytes that are taken.
+        what: What it is, for the text of a failure.
 
     Raises:
         RouteError: If the store can never be reached as it was asked.
@@ -29,7 +36,7 @@ def fetch_record(
     fresh, pause, why = False, FIRST_PAUSE_S, ""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            answer, data = carrier.read(request, most=MOST)
+            answer, data = carrier.read(request, most=most)
         except CutError as e:
             why = e.detail
         else:
@@ -44,6 +51,6 @@ def fetch_record(
             carrier.pause(pause)
         pause = min(pause * 2, LONGEST_PAUSE_S)
     raise StoreUnavailableError(
-        f"The log could not be fetched: {why.strip().rstrip('.')}. Try again later; "
+        f"The {what} could not be fetched: {why.strip().rstrip('.')}. Try again later; "
         "if it stays so, tell the facility."
     )

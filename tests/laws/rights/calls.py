@@ -79,6 +79,7 @@ BODIES: Final[Mapping[str, Body]] = {
         "name": "new",
     },
     "POST /v1/claims": lambda cast, _: {"code": cast.code},
+    "PUT /v1/previews/{preview}": lambda *_: {"data": "iVBORw0KGgo="},
     "POST /v1/rules": lambda *_: {
         "name": "new",
         "type": "generic",
@@ -90,6 +91,7 @@ GIVEN: Final = {
     "path": "a",
     "group": "team",
     "definition": DEFINITION,
+    "preview": "0001.png",
 }
 NAMES: Final = {
     "GET /v1/datasets/{dataset}/records/{name}": {"name": "seal.json"},

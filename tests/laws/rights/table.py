@@ -84,8 +84,10 @@ class Route:
             return str(self.ok)
         if caller in NOBODY:
             return UNAUTHENTICATED
-        if caller in STEPS:
+        if caller in STEPS and self.needs != "sender":
             return self._to_step(*STEPS[caller])
+        if self.needs == "sender":
+            return UNSCOPED
         if caller == "unscoped":
             return str(self.ok) if self.scope is None else UNSCOPED
         return self.but.get(caller) or self._by_rule(caller) or str(self.ok)

@@ -39,8 +39,9 @@ ENDED: Final = "409 attempt-ended"
 BUT: Final = {
     "GET /v1/datasets/{dataset}/manifest": "409 dataset-open",
     "PATCH /v1/datasets/{dataset}": "200",
+    "PUT /v1/previews/{preview}": UNSCOPED,
 }
-"""What is answered about an output, which is open."""
+"""What is answered about an output, which is open and no previews."""
 
 
 def of_step(route: Route, cast: Cast, step: str) -> Request:

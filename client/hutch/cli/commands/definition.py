@@ -114,7 +114,7 @@ def _list(client: Client, screen: Screen) -> None:
             (
                 f"{one.name}@{one.version}",
                 ", ".join(kind.type for kind in one.inputs.values()),
-                one.output.type,
+                _made(one),
                 "yes" if one.approved else "no",
                 one.owner,
                 one.title,
@@ -154,13 +154,17 @@ def _rows(found: DefinitionOut) -> list[tuple[str, str]]:
         ("command", " ".join(found.argv)),
         ("mode", found.mode.value),
         *(("input", f"{name}: {kind.type}") for name, kind in found.inputs.items()),
-        ("output", found.output.type),
+        ("output", _made(found)),
         ("at most", _most(found.resources)),
         ("retries", f"{found.retries}, after failures of the system"),
     ]
     if found.retired_at is not None:
         rows.append(("retired", text.moment(found.retired_at)))
     return rows
+
+
+def _made(one: DefinitionOut) -> str:
+    return one.target.value if one.output is None else one.output.type
 
 
 def _most(allowed: Resources) -> str:

@@ -183,7 +183,7 @@ def _list(client: Client, desk: Desk) -> None:
                 rule.name,
                 rule.type,
                 rule.definition,
-                rule.output_name,
+                rule.output_name or "previews",
                 str(rule.fired),
             )
             for rule in found.items

@@ -22,6 +22,8 @@ IMAGE: Final = re.compile(
 which other bytes may lie tomorrow."""
 RESERVED: Final = frozenset({"show", "logs", "cancel"})
 """Words of ``hutch run`` that no definition can be called."""
+SYSTEM: Final = "hutch-"
+"""How the names of hutch's own definitions begin, and no others."""
 MAX_ARGUMENTS: Final = 100
 MAX_ARGUMENT: Final = 4_000
 MAX_INPUTS: Final = 20
@@ -39,6 +41,15 @@ class Mode(StrEnum):
     """The files lie below ``/in`` when it starts; it has no network."""
     STREAMING = "streaming"
     """It fetches what it needs itself, by a token; it reaches API and store only."""
+
+
+class Target(StrEnum):
+    """What a run makes."""
+
+    DATASET = "dataset"
+    """A dataset derived from its inputs."""
+    PREVIEWS = "previews"
+    """Small pictures of its one input; only definitions of hutch itself do that."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +139,11 @@ class DefinitionIn:
         require_name("name", self.name)
         if self.name in RESERVED:
             raise ValueError(f"name: {self.name!r} is a word of 'hutch run' itself")
+        if self.name.startswith(SYSTEM):
+            raise ValueError(
+                f"name: {self.name!r} begins with {SYSTEM!r}, as only the definitions "
+                "of hutch itself do; choose another name"
+            )
         require_text("title", self.title, most=MAX_LABEL)
         require_image(self.image)
         _require_argv(self.argv)
@@ -167,8 +183,11 @@ class DefinitionOut:
 
     Attributes:
         version: Counts what was added under this name.
+        target: Whether a run makes a dataset, or previews.
+        image: ``system``: a program of hutch itself, which needs no container.
+        output: The dataset that a run makes; None where it makes previews.
         approved: Whether its image may be run.
-        owner: Who added it.
+        owner: Who added it; ``hutch`` if it came with hutch.
         retired_at: Since when it starts no more runs; None while it does.
     """
 
@@ -179,13 +198,14 @@ class DefinitionOut:
     argv: tuple[str, ...]
     mode: Mode
     inputs: Mapping[str, InputType]
-    output: OutputType
+    output: OutputType | None
     parameters: Mapping[str, Any]
     resources: Resources
     retries: int
     approved: bool
     owner: str
     created_at: datetime
+    target: Target = Target.DATASET
     retired_at: datetime | None = None
 
 

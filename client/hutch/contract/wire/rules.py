@@ -57,6 +57,7 @@ class RuleOut:
 
     Attributes:
         definition: ``name@version``.
+        output_name: Empty where it makes previews.
         fired: How many datasets it has seen.
     """
 

@@ -8,7 +8,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from hutch.contract.wire.checks import require_name, require_range, require_text
-from hutch.contract.wire.definitions import MAX_INPUTS, MAX_VERSION, Mode, Resources
+from hutch.contract.wire.definitions import (
+    MAX_INPUTS,
+    MAX_VERSION,
+    Mode,
+    Resources,
+    Target,
+)
 from hutch.contract.wire.transfer import SignedRequest
 
 MAX_CLAIM: Final = 200
@@ -70,19 +76,21 @@ class RunIn:
         inputs: Closed datasets by the name of the input, or runs whose output is to
             be the input.
         parameters: What the definition's schema asks for; its defaults fill the rest.
-        name: Name of the dataset that is made.
+        name: Name of the dataset that is made; None where previews are made, and only
+            there.
     """
 
     definition: str
-    name: str
     inputs: Mapping[str, UUID]
+    name: str | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     version: int | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
         require_name("definition", self.definition)
-        require_name("name", self.name)
+        if self.name is not None:
+            require_name("name", self.name)
         if len(self.inputs) > MAX_INPUTS:
             raise ValueError(f"inputs: {len(self.inputs)}, {MAX_INPUTS} are allowed")
         if self.version is not None:
@@ -136,11 +144,14 @@ class RunOut:
 
     Attributes:
         definition: ``name@version``.
-        name: Name of the dataset that it makes.
+        name: Name of the dataset that it makes; of one that makes previews, what it
+            is found by.
+        target: Whether it makes a dataset, or previews of its input.
         owner: As whom it runs.
         rule: Rule that began it; None if a person did.
         parameters: As they are stored: with all defaults.
-        dataset: The dataset that it made; None until it is closed.
+        dataset: The dataset that it made; None until it is closed, and where it makes
+            previews.
         reason: Why it did not succeed.
         detail: The same in words, with what to do now.
         progress: 0 to 1, as the program says; None if it says nothing.
@@ -166,6 +177,7 @@ class RunOut:
     detail: str = ""
     progress: float | None = None
     message: str = ""
+    target: Target = Target.DATASET
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,8 +253,11 @@ class JobOut:
     Attributes:
         token: Good for this step's datasets and for nothing else, while the attempt
             lives.
-        dataset: The dataset to be filled; None where the step only reads.
-        output_type: Type of the dataset that the run makes.
+        target: Whether the run makes a dataset, or previews of its input.
+        dataset: The dataset to be filled; None where the step only reads, and where
+            it sends previews.
+        output_type: Type of the dataset that the run makes; None where it makes
+            previews.
     """
 
     token: str = field(repr=False)
@@ -252,6 +267,7 @@ class JobOut:
     mode: Mode
     inputs: Mapping[str, JobInput]
     parameters: Mapping[str, Any]
-    output_type: str
+    output_type: str | None
     resources: Resources
     dataset: UUID | None = None
+    target: Target = Target.DATASET

@@ -41,6 +41,7 @@ def upgrade() -> None:
     _runs()
     _run_inputs()
     _attempts()
+    _previews()
     _claims()
     _firings()
 
@@ -50,6 +51,7 @@ def downgrade() -> None:
     for name in (
         "firings",
         "claims",
+        "previews",
         "attempts",
         "run_inputs",
         "runs",
@@ -88,13 +90,14 @@ def _definitions() -> None:
         key("id", ID),
         needed("name", TEXT),
         needed("version", INT),
-        needed("owner_id", ID, sa.ForeignKey("users.id")),
+        optional("owner_id", ID, sa.ForeignKey("users.id")),
+        needed("target", WORD),
         needed("title", TEXT),
         needed("image", TEXT),
         needed("argv", JSON),
         needed("mode", WORD),
         needed("inputs", EXACT_JSON),
-        needed("output_type", TEXT),
+        optional("output_type", TEXT),
         needed("parameters", EXACT_JSON),
         needed("resources", JSON),
         needed("retries", INT),
@@ -200,6 +203,18 @@ def _attempts() -> None:
         needed("log_cut", sa.Boolean()),
     )
     op.create_index("attempts_number", "attempts", ["run_id", "number"], unique=True)
+
+
+def _previews() -> None:
+    op.create_table(
+        "previews",
+        key("attempt_id", ID, sa.ForeignKey("attempts.id")),
+        key("name", TEXT),
+        needed("dataset_id", ID, sa.ForeignKey("datasets.id")),
+        needed("bytes", INT),
+        needed("media_type", TEXT),
+    )
+    op.create_index("ix_previews_dataset_id", "previews", ["dataset_id"])
 
 
 def _claims() -> None:
