@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+from hutch_api.adapters.local import open_local
 from hutch_api.adapters.slurm import open_slurm
+from hutch_api.domain import system
 from hutch_api.ports.executor import Executor, ExecutorUnavailableError
 from hutch_api.setting_values import SLURM
 from hutch_api.settings import Settings
@@ -28,6 +30,13 @@ def open_executor(settings: Settings, instance: UUID) -> Executor:
         "api_url": settings.runner_api,
         "store_url": settings.s3_executor_url,
     }
+    if settings.runner_executor == system.EXECUTOR:
+        return open_local(
+            settings.runner_dir,
+            instance=instance,
+            runner=settings.runner_name,
+            api_url=settings.runner_api,
+        )
     if settings.runner_executor == SLURM:
         return _open_slurm(settings, **more)
     try:
@@ -54,7 +63,7 @@ def _open_slurm(settings: Settings, **more: Any) -> Executor:
 
 
 def can_run(settings: Settings) -> bool:
-    """Tell whether this machine has a container engine that answers."""
+    """Tell whether this machine has what a runner with these settings needs."""
     try:
         executor = open_executor(settings, UUID(int=0))
     except ExecutorUnavailableError:

@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from hutch_api.domain import system
 from hutch_api.domain.keys import ServerKeys
 from hutch_api.domain.secret import Secret
 from hutch_api.ports.accounts import AccountsApi
 
 AUTO: Final = "auto"
 ENGINE, SLURM = "engine", "slurm"
+EXECUTORS: Final = (ENGINE, SLURM, system.EXECUTOR)
 _LONGEST_NAME: Final = 50
 _LOWEST_PORT, _HIGHEST_PORT = 1, 65_535
 
@@ -96,8 +98,8 @@ def parse_directory(text: str) -> Path:
 
 def parse_executor(text: str) -> str:
     """Read by what a runner executes runs."""
-    if text not in {ENGINE, SLURM}:
-        raise ValueError(f"must be one of {ENGINE}, {SLURM}")
+    if text not in EXECUTORS:
+        raise ValueError(f"must be one of {', '.join(EXECUTORS)}")
     return text
 
 

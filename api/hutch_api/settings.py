@@ -236,8 +236,9 @@ class Settings:
     )
     runner_executor: str = _setting(
         "RUNNER_EXECUTOR",
-        "By what a runner executes runs: `engine`, the containers of this machine, or "
-        "`slurm`, the jobs of a cluster.",
+        "By what a runner executes runs: `engine`, the containers of this machine; "
+        "`slurm`, the jobs of a cluster; or `local`, processes of this machine, for "
+        "hutch's own programs and nothing else.",
         parse_executor,
         default="engine",
     )
@@ -246,6 +247,13 @@ class Settings:
         "Socket of the container engine, such as `unix:///run/podman/podman.sock`; "
         "not set: that of Podman or Docker, where one is.",
         str,
+        optional=True,
+    )
+    runner_dir: Path | None = _setting(
+        "RUNNER_DIR",
+        "Directory for the attempts of a `local` runner, its user's alone; not set: "
+        "one below that of temporary files.",
+        parse_directory,
         optional=True,
     )
     runner_slurm_dir: Path | None = _setting(

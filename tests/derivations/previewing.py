@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 from hutch.contract.wire.previews import PreviewList
 from hutch.contract.wire.runs import RunIn, RunOut, StepKind
 from hutch_api.domain.access import Actor
-from hutch_api.domain.system import PREVIEW
+from hutch_api.domain.system import EXECUTOR, PREVIEW
 from hutch_api.services import attempts, previews, runs, system
-from hutch_api.services.attempts import LOCAL, Assignment, Runner
+from hutch_api.services.attempts import Assignment, Runner
 from hutch_api.services.leases import Lease
 from tests.derivations.board import Board
 
@@ -29,7 +29,7 @@ class PreviewBoard:
             return runs.start_run(work, actor, wanted)
 
     def take(self, name: str = "near") -> Assignment:
-        runner = Runner(name=name, holder=uuid4(), executor=LOCAL)
+        runner = Runner(name=name, holder=uuid4(), executor=EXECUTOR)
         taken = attempts.take(self.site, runner)
         assert taken is not None
         return taken

@@ -14,9 +14,9 @@ from hutch.contract.wire.runs import StepKind
 from hutch.step import sending
 from hutch.step.rejecting import RejectedError
 from hutch.step.sending import read_attributes
-from hutch_api.adapters import containment
+from hutch_api.adapters import containment, usage
 from hutch_api.adapters.containment import CLAIM, SECCOMP, Container, name_of
-from hutch_api.adapters.engine import containers, engine
+from hutch_api.adapters.engine import containers
 from hutch_api.adapters.engine.reading import Reading
 from hutch_api.ports.executor import Job
 from hutch_api.services import run_logs
@@ -76,7 +76,7 @@ def test_a_log_is_read_from_its_beginning_once() -> None:
 def test_files_that_hold_nothing_count(tmp_path: Path) -> None:
     for number in range(100):
         (tmp_path / str(number)).touch()
-    assert engine._size_of(str(tmp_path)) >= 100 * 4_096
+    assert usage.size_of(str(tmp_path)) >= 100 * 4_096
 
 
 def test_what_lies_too_deep_to_be_counted_is_too_much(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_what_lies_too_deep_to_be_counted_is_too_much(tmp_path: Path) -> None:
         os.close(here)
         here = below
     os.close(here)
-    assert engine._size_of(str(tmp_path)) == sys.maxsize
+    assert usage.size_of(str(tmp_path)) == sys.maxsize
 
 
 def test_the_last_step_has_nothing_of_a_program_but_its_output() -> None:

@@ -241,4 +241,6 @@ def test_a_store_that_is_already_there_is_used(
     with up(tmp_path / "hutch", environ=plain_environ(tmp_path, there)) as installation:
         assert installation.ready["store"] == "external"
         assert installation.ready["s3_url"] == minio.url
-        assert len(installation.children()) == 2
+        commands = " ".join(installation.children().values())
+        assert [w for w in ("serve", "worker", "runner") if w not in commands] == []
+        assert len(installation.children()) == 3

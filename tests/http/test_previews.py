@@ -9,9 +9,9 @@ from starlette.testclient import TestClient
 
 from hutch.contract.wire.previews import MAX_BYTES
 from hutch.contract.wire.runs import StepKind
-from hutch_api.domain.system import PREVIEW
+from hutch_api.domain.system import EXECUTOR, PREVIEW
 from hutch_api.services import attempts, claims, outputs, system
-from hutch_api.services.attempts import LOCAL, Assignment, Runner
+from hutch_api.services.attempts import Assignment, Runner
 from hutch_api.services.work import Site
 from tests.http.people import Person, assert_problem
 
@@ -38,7 +38,7 @@ class Sender:
         self.job = claimed.json()
 
     def _take(self) -> Assignment:
-        runner = Runner(name="near", holder=uuid4(), executor=LOCAL)
+        runner = Runner(name="near", holder=uuid4(), executor=EXECUTOR)
         taken = attempts.take(self.site, runner)
         assert taken is not None
         return taken

@@ -13,6 +13,9 @@ from hutch.contract.wire.definitions import SYSTEM, Mode, Resources
 IMAGE: Final = "system"
 """Stands where other definitions name an image; no approval can name it."""
 
+EXECUTOR: Final = "local"
+"""Name of what executes them, and nothing else."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemDefinition:
@@ -39,7 +42,7 @@ class SystemDefinition:
 PREVIEW: Final = SystemDefinition(
     name=f"{SYSTEM}preview",
     title="Small pictures of what a dataset holds",
-    module="hutch_api.previews",
+    module="hutch.previews",
     parameters={
         "type": "object",
         "additionalProperties": False,

@@ -6,7 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from hutch_api import readiness
 from hutch_api.adapters.probe import require_passed
 from hutch_api.adapters.stores import is_open_to_all
 from hutch_api.commands.exits import CommandError
+from hutch_api.domain import system
 from hutch_api.embedded import stores
 from hutch_api.embedded.children import Family, family
 from hutch_api.embedded.directory import Kept, locked, settings_of
@@ -70,9 +71,9 @@ def up(wanted: Wanted, environ: Mapping[str, str]) -> None:
         kept.save()
         settings = Settings.from_environ(environ)
         _set_up(processes, settings)
-        for name, command in _programs(settings):
+        for name, command, more in _programs(settings, home):
             program = [sys.executable, "-m", "hutch_api", *command]
-            processes.start(name, program, environ)
+            processes.start(name, program, {**environ, **more})
         processes.wait_until(
             lambda: _answers(f"{origin}/readyz"), seconds=_API_S, what="the API"
         )
@@ -80,12 +81,30 @@ def up(wanted: Wanted, environ: Mapping[str, str]) -> None:
         processes.watch()
 
 
-def _programs(settings: Settings) -> Iterator[tuple[str, Sequence[str]]]:
-    """Say what runs beside the store; a runner only where there are containers."""
-    yield "api", ("serve",)
-    yield "worker", ("worker",)
-    if can_run(settings):
-        yield "runner", ("runner", "--take-along")
+def _programs(
+    settings: Settings, home: Path
+) -> Iterator[tuple[str, Sequence[str], Mapping[str, str]]]:
+    """Say what runs beside the store, and what is particular to its environment.
+
+    hutch's own programs have a runner of their own; another one is there only where
+    there are containers.
+    """
+    yield "api", ("serve",), {}
+    yield "worker", ("worker",), {}
+    runner = ("runner", "--take-along")
+    place = settings.runner_dir or home / "runner"
+    local = replace(settings, runner_executor=system.EXECUTOR, runner_dir=place)
+    if can_run(local):
+        yield (
+            "local-runner",
+            runner,
+            {
+                "HUTCH_RUNNER_EXECUTOR": system.EXECUTOR,
+                "HUTCH_RUNNER_DIR": str(place),
+            },
+        )
+    if settings.runner_executor != system.EXECUTOR and can_run(settings):
+        yield "runner", runner, {}
 
 
 def _logs(home: Path) -> Path:

@@ -213,9 +213,9 @@ class Supervision:
                 "it was killed, most likely for memory: "
                 f"{self.task.resources.memory_mib} MiB are allowed",
             )
+        more = f": {sight.detail}" if sight.detail else "; its log says more"
         raise FailedError(
-            Reason.ERROR,
-            f"the program ended with exit code {sight.exit_code}; its log says more",
+            Reason.ERROR, f"the program ended with exit code {sight.exit_code}{more}"
         )
 
     def _tick(self) -> None:

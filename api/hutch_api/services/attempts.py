@@ -34,8 +34,6 @@ from hutch_api.services.work import Site, Work
 from hutch_api.store.run_tables import Attempt, Definition, Run, RunInput
 from hutch_api.store.tables import Dataset
 
-LOCAL: Final = "local"
-"""What executes hutch's own programs, and nothing else."""
 FIRST_PAUSE: Final = timedelta(seconds=5)
 """Before a run is tried again; twice as long before each further try."""
 _MOST_DOUBLINGS: Final = 6
@@ -248,7 +246,7 @@ def _next(work: Work, runner: Runner) -> Run | None:
         select(Run)
         .where(
             Run.state == RunState.QUEUED,
-            kind.in_(own) if runner.executor == LOCAL else kind.not_in(own),
+            kind.in_(own) if runner.executor == system.EXECUTOR else kind.not_in(own),
             or_(col(Run.not_before).is_(None), col(Run.not_before) <= work.now),
         )
         .order_by(col(Run.created_at))

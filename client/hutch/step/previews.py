@@ -35,7 +35,19 @@ def read_previews(output: Path) -> Iterator[tuple[str, bytes]]:
     Raises:
         RejectedError: With the first thing that is wrong.
     """
-    names = sorted(_names(output))
+    try:
+        directory = os.open(output, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError as error:
+        raise RejectedError(f"the output cannot be read: {error.strerror}") from error
+    try:
+        for name in _names(directory):
+            yield name, _read(name, directory)
+    finally:
+        os.close(directory)
+
+
+def _names(directory: int) -> list[str]:
+    names = sorted(_listed(directory))
     if not names:
         raise RejectedError("it left no previews")
     for name in names:
@@ -43,16 +55,11 @@ def read_previews(output: Path) -> Iterator[tuple[str, bytes]]:
             media_type_of(name)
         except ValueError as error:
             raise RejectedError(str(error)) from None
-    directory = os.open(output, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        for name in names:
-            yield name, _read(name, directory)
-    finally:
-        os.close(directory)
+    return names
 
 
-def _names(output: Path) -> Iterator[str]:
-    with os.scandir(output) as entries:
+def _listed(directory: int) -> Iterator[str]:
+    with os.scandir(directory) as entries:
         for number, entry in enumerate(entries, start=1):
             if number > MAX_PREVIEWS:
                 raise RejectedError(
@@ -67,10 +74,11 @@ def _read(name: str, directory: int) -> bytes:
         file = os.open(name, flags, dir_fd=directory)
     except OSError as error:
         raise RejectedError(f"{name} cannot be read: {error.strerror}") from error
+    found = os.fstat(file)
+    if not modes.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(file)  # of a directory Python makes no file
+        raise RejectedError(f"{name} is no ordinary file of its own")
     with os.fdopen(file, "rb") as opened:
-        found = os.fstat(file)
-        if not modes.S_ISREG(found.st_mode) or found.st_nlink > 1:
-            raise RejectedError(f"{name} is no ordinary file of its own")
         data = opened.read(MAX_BYTES + 1)
     try:
         require_length(len(data))

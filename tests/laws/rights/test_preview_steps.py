@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from hutch.contract.wire.runs import ClaimIn, RunIn, StepKind
-from hutch_api.domain.system import PREVIEW
+from hutch_api.domain.system import EXECUTOR, PREVIEW
 from hutch_api.services import attempts, claims, outputs, previews, runs, system
-from hutch_api.services.attempts import LOCAL, Assignment, Runner
+from hutch_api.services.attempts import Assignment, Runner
 from tests.laws.conftest import Count
 from tests.laws.rights.calls import outcome, request_for
 from tests.laws.rights.conftest import Backdrop
@@ -29,7 +29,7 @@ def begin(cast: Cast) -> Assignment:
     with cast.site.begin() as work:
         wanted = RunIn(definition=PREVIEW.name, inputs={"dataset": scan})
         runs.start_run(work, owner, wanted)
-    runner = Runner(name="near", holder=uuid4(), executor=LOCAL)
+    runner = Runner(name="near", holder=uuid4(), executor=EXECUTOR)
     taken = attempts.take(cast.site, runner)
     assert taken is not None
     for step in StepKind:

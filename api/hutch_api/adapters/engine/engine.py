@@ -1,14 +1,12 @@
 """The executor that drives a container engine."""
 
-import errno
 import json
 import os
 import struct
-import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
@@ -37,6 +35,7 @@ from hutch_api.adapters.containment import (
 )
 from hutch_api.adapters.engine import containers
 from hutch_api.adapters.engine.reading import Reading
+from hutch_api.adapters.usage import size_of
 from hutch_api.ports.executor import (
     Claim,
     ExecutorUnavailableError,
@@ -50,8 +49,6 @@ _UNBEGUN: Final = frozenset({"created", "configured", "initialized"})
 _DOOR_S: Final = 30
 _OPEN: Final = b': "open"'
 """What a door or gate says when it listens."""
-_LEAST: Final = 4_096
-"""Bytes that a file or directory counts at least."""
 _FAILURES: Final = (
     DockerException,
     RequestException,
@@ -141,7 +138,7 @@ class ContainerEngine:
                 self._api.inspect_volume(name_of(job.attempt, volume))["Mountpoint"]
                 for volume in ("out", "work")
             ]
-        return sum(map(_size_of, places))
+        return sum(map(size_of, places))
 
     def end(self, job: UUID) -> None:
         """Kill and remove all containers of an attempt, then its volumes."""
@@ -362,26 +359,3 @@ def _absent_is_fine() -> Iterator[None]:
 
 def _said(error: Exception) -> str:
     return str(getattr(error, "explanation", None) or error)[:500]
-
-
-def _size_of(directory: str) -> int:
-    """Add up what the files below a directory take on the disk.
-
-    One that holds nothing counts as well: there is no end of names otherwise.
-    """
-    total, ahead = 0, [directory]
-    while ahead:
-        try:
-            with os.scandir(ahead.pop()) as entries:
-                for entry in entries:
-                    # One that is gone meanwhile must not hide those after it.
-                    with suppress(FileNotFoundError):
-                        taken = entry.stat(follow_symlinks=False).st_blocks * 512
-                        total += max(taken, _LEAST)
-                    if entry.is_dir(follow_symlinks=False):
-                        ahead.append(entry.path)
-        except OSError as error:
-            if error.errno == errno.ENAMETOOLONG:
-                return sys.maxsize  # nobody can say what lies that deep
-            continue  # gone meanwhile, or not for this process to see
-    return total

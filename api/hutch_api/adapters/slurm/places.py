@@ -5,7 +5,6 @@ before its files are read: a client of a file server may believe for a minute th
 a file is not there, unless it lists the directory anew.
 """
 
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from uuid import UUID
 
 from hutch.contract.wire.runs import StepKind
 from hutch_api.adapters.containment import KILLED
+from hutch_api.adapters.words import last_words
 from hutch_api.ports.executor import Phase, Sight
 
 _MAKING, _REMOVING = ".making", ".removing"
@@ -110,7 +110,7 @@ class Place:
             used=int(used) if used.isdecimal() else 0,
             words=""
             if failed is StepKind.MAIN
-            else _words(self._read(f"{failed}.log")),
+            else last_words(self._read(f"{failed}.log")),
         )
 
     def has(self, name: str) -> bool:
@@ -163,12 +163,3 @@ def listed(root: Path) -> Iterator[UUID]:
             yield UUID(name.removesuffix(_MAKING).removesuffix(_REMOVING))
         except ValueError:
             continue  # nothing of ours
-
-
-def _words(log: str) -> str:
-    """Read what one of hutch's own steps said of its failure."""
-    last = log.splitlines()[-1:]
-    try:
-        return str(json.loads(last[0])["detail"])
-    except (IndexError, KeyError, TypeError, ValueError):
-        return "".join(last)[:500]
