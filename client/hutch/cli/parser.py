@@ -35,6 +35,7 @@ COMMANDS: Final = (
     "runs",
     "rerun",
     "export",
+    "preview",
     "ls",
     "info",
     "files",

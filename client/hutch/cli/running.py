@@ -13,6 +13,7 @@ from hutch.cli.reports import dataset_name, holds
 from hutch.cli.screen import Screen, StoppedError
 from hutch.client import Client
 from hutch.contract.problems import HutchError
+from hutch.contract.wire.definitions import Target
 from hutch.contract.wire.runs import ENDED, AttemptOut, RunInputOut, RunOut, RunState
 
 FAILED: Final = "the run failed or was cancelled; or a reason without its own number"
@@ -112,11 +113,21 @@ def show_end(screen: Screen, client: Client, run: RunOut) -> Exit:
             screen.say(f"digest {made.digest}")
         screen.made(run.dataset)
         return Exit.OK
+    if run.state is RunState.SUCCEEDED:
+        screen.say(f"made previews; next: hutch preview {run.inputs[0].dataset}")
+        screen.made(run.id)
+        return Exit.OK
     why = f": {run.detail.rstrip('.')}" if run.detail else ""
     reason = f" [{run.reason}]" if run.reason else ""
     screen.warn(f"the run {short(run)} for {run.name} {run.state}{why}{reason}")
     screen.say(f"next: hutch run logs {short(run)}, or hutch run show {short(run)}")
     return Exit.FAILED
+
+
+def _made(run: RunOut) -> str:
+    if run.target is Target.PREVIEWS:
+        return f"previews; it is found as {run.name}"
+    return run.name
 
 
 def describe_run(screen: Screen, run: RunOut) -> None:
@@ -126,7 +137,7 @@ def describe_run(screen: Screen, run: RunOut) -> None:
         ("definition", run.definition),
         ("image", run.image),
         ("owner", run.owner),
-        ("makes", run.name),
+        ("makes", _made(run)),
         ("state", state_of(run)),
         ("created", text.moment(run.created_at)),
     ]

@@ -6,7 +6,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from hutch.connection import Connection
-from hutch.contract.problems import NotFoundError
+from hutch.contract.problems import ConflictError
 from hutch.contract.wire.previews import (
     MAX_BYTES,
     PreviewIn,
@@ -38,7 +38,7 @@ class Previews:
             listed: What was listed of it.
 
         Raises:
-            NotFoundError: If a newer run has replaced them meanwhile.
+            ConflictError: If a newer run has replaced them meanwhile.
             StoreUnavailableError: If the store does not give one.
         """
         # Loaded where they are needed: most commands fetch nothing.
@@ -77,7 +77,7 @@ class Previews:
                 for one in again.items:
                     if one.name == name:
                         return one.request
-            raise NotFoundError(
+            raise ConflictError(
                 f"The preview {name} was replaced by those of a newer run. List them "
                 "again.",
                 preview=name,

@@ -90,14 +90,17 @@ def test_a_claim_code_is_in_a_file_and_nowhere_else(near: Near) -> None:
     assert found["claims"] == []
     assert "secret-code" not in str(found)
     # The last step has begun: its code lies there for it, and for this user alone.
+    keeper = near.place.keeper(StepKind.OUT)
+    assert keeper is not None
+    os.killpg(keeper.pid, signal.SIGSTOP)
+    assert near.look().phase is Phase.RUNNING
     [code] = (near.place.path / "claim").iterdir()
     assert code.read_text() == claim(StepKind.OUT)
     assert code.stat().st_mode & 0o777 == 0o600
-    keeper = near.place.keeper(StepKind.OUT)
-    assert keeper is not None
     for name in ("cmdline", "environ"):
         shown = Path(f"/proc/{keeper.pid}/{name}").read_text()
         assert "secret-code" not in shown
+    os.killpg(keeper.pid, signal.SIGCONT)
     near.until(StepKind.OUT, Phase.ENDED)
     assert list((near.place.path / "claim").iterdir()) == []
 

@@ -92,7 +92,9 @@ class LocalExecutor:
                     return self._begin(job, step, place, claim)
                 sight = self._see(place, step)
                 if sight.phase is not Phase.ENDED or sight.exit_code != 0:
-                    return sight
+                    break
+            if sight.phase is not Phase.RUNNING:
+                place.take_back()
             return sight
 
     def log(self, job: Job, *, after: int, most: int) -> bytes:
@@ -162,7 +164,6 @@ class LocalExecutor:
         if code is None:
             phase = Phase.RUNNING if runs else Phase.GONE
             return Sight(step=step, phase=phase, node=node)
-        place.take_back()
         said = place.end_of_log(step) if code else ""
         return Sight(
             step=step,

@@ -6,8 +6,9 @@ another run makes, which may still be under way. A value of -p is JSON if it can
 read as JSON, and text otherwise; what is not given is the definition's default.
 
 A run goes on by itself, with your rights, until its program ends; what it makes is a
-closed dataset of the name N. RUN is an id, the beginning of one, or the name of the
-dataset that it makes, where the newest run for it is meant.
+closed dataset of the name N. What begins with hutch- came with hutch: it makes previews
+and takes no name; 'hutch preview' is the shorter way. RUN is an id, the beginning of
+one, or the name of the dataset that it makes, where the newest run for it is meant.
 """
 
 from argparse import ArgumentParser, ArgumentTypeError
@@ -31,7 +32,7 @@ from hutch.cli.running import (
 )
 from hutch.cli.screen import Screen, UsageError
 from hutch.client import Client
-from hutch.contract.wire.definitions import RESERVED
+from hutch.contract.wire.definitions import RESERVED, SYSTEM, Target
 from hutch.contract.wire.runs import ENDED, RunOut
 
 EPILOG = epilog(
@@ -140,7 +141,7 @@ def start(
     client: Client,
     definition: str,
     *,
-    name: str,
+    name: str | None,
     inputs: Mapping[str, str],
     parameters: Mapping[str, Any],
 ) -> RunOut:
@@ -167,7 +168,7 @@ def _start(
         begun = start(
             client,
             definition,
-            name=options.name or "",
+            name=options.name,
             inputs=inputs,
             parameters=parameters,
         )
@@ -184,8 +185,9 @@ def _start(
 
 def tell_begun(screen: Screen, begun: RunOut) -> None:
     """Say what was begun, and how to look after it."""
+    made = "previews" if begun.target is Target.PREVIEWS else begun.name
     screen.say(
-        f"began the run {short(begun)} of {begun.definition}, which makes {begun.name}"
+        f"began the run {short(begun)} of {begun.definition}, which makes {made}"
     )
     screen.say(f"next: hutch run logs {short(begun)} --follow, or hutch runs")
 
@@ -282,7 +284,7 @@ def _inputs(words: list[str]) -> dict[str, str]:
 def _require_fitting(options: Options, first: str) -> None:
     """Refuse options that do not go together."""
     begins = first not in RESERVED
-    if begins and options.name is None:
+    if begins and options.name is None and not first.startswith(SYSTEM):
         raise UsageError("give --name: what the dataset that is made shall be called")
     if not begins and (options.name or options.parameters or options.wait):
         raise UsageError(f"--name, -p and --wait do not go with 'hutch run {first}'")
