@@ -249,28 +249,28 @@ def test_a_preview_that_comes_too_late_takes_itself_back(
     assert making.records() == []
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "a.txt",
-        ".png",
-        "A.png",
-        "-a.png",
-        "a/b.png",
-        "../a.png",
-        "a b.png",
-        "a.png\n",
-        "a",
-        f"{'a' * 97}.png",
-    ],
+NO_NAMES = (
+    "a.txt",
+    ".png",
+    "A.png",
+    "-a.png",
+    "a/b.png",
+    "../a.png",
+    "a b.png",
+    "a.png\n",
+    "a",
+    f"{'a' * 97}.png",
 )
+
+
 def test_a_name_that_is_none_is_refused(
-    making: PreviewBoard, anna: Actor, scan: UUID, name: str
+    making: PreviewBoard, anna: Actor, scan: UUID
 ) -> None:
     making.start(anna, scan)
     sender = making.sender(making.take().lease)
-    with pytest.raises(InvalidInputError, match="not the name of a preview"):
-        previews.put(making.site, sender, name, b"x")
+    for name in NO_NAMES:
+        with pytest.raises(InvalidInputError, match="not the name of a preview"):
+            previews.put(making.site, sender, name, b"x")
     assert making.records() == []
 
 

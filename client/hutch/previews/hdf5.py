@@ -4,6 +4,7 @@ A file may say that its numbers lie in other files. Those would be files of this
 machine: nothing of that kind is followed.
 """
 
+import re
 from collections.abc import Iterator
 from math import prod
 from typing import Any, Final
@@ -17,6 +18,9 @@ _OBJECTS: Final = 5_000
 """Looked at in one file at most."""
 _SMALLEST: Final = 2
 """Pixels of an edge; what is narrower is a line."""
+
+_NAME: Final = re.compile(r"\w[\w.-]{0,99}")
+"""What a NeXus file calls a part of itself; not a way to somewhere else."""
 
 
 def read(file: RemoteFile, wanted: int) -> Iterator[Plane | UnreadableError]:
@@ -86,7 +90,7 @@ def _signal(opened: h5py.File) -> str | None:
         name = here.attrs.get("signal" if "signal" in here.attrs else "default")
         if isinstance(name, bytes):
             name = name.decode("utf-8", "replace")
-        if not isinstance(name, str) or "/" in name:
+        if not isinstance(name, str) or not _NAME.fullmatch(name):
             return None
         link = here.get(name, getlink=True) if name in here else None
         if not isinstance(link, h5py.HardLink):

@@ -1,7 +1,7 @@
 """What a runner tells the program."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 from uuid import UUID
@@ -20,7 +20,7 @@ class PreviewJob:
     """
 
     api: str
-    token: str
+    token: str = field(repr=False)
     dataset: UUID
     edge: int
     images: int

@@ -76,7 +76,8 @@ class Album:
             "unread": self.unread,
         }
         text = json.dumps(about, ensure_ascii=False, allow_nan=False, indent=1)
-        (self.job.out / "index.json").write_text(text, "utf-8")
+        # Names that are no text stand in files of others.
+        (self.job.out / "index.json").write_bytes(text.encode("utf-8", "replace"))
 
 
 def make(job: PreviewJob, tell: Callable[[float, str], None]) -> None:
