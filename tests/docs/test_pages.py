@@ -18,6 +18,7 @@ PAGES = [
     "how-to/derive-with-containers.md",
     "how-to/fsspec.md",
     "how-to/mc.md",
+    "how-to/previews.md",
     "how-to/python.md",
     "how-to/rclone.md",
     "how-to/run-containers.md",
