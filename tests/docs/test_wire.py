@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from hutch.contract.problems import URN, from_problem
-from hutch.contract.wire import accounts, datasets, runs, tools, transfer
+from hutch.contract.wire import accounts, datasets, previews, runs, tools, transfer
 from hutch_api.http.operations import ENDPOINTS
 from hutch_api.http.problems import STATUS
 from tests.docs.pages import DOCS, Block, blocks
@@ -20,7 +20,7 @@ ADDRESS: Final = re.compile(r"`(GET|POST|PUT|PATCH|DELETE) (/v1/[^`?]*)")
 
 
 def type_of(name: str) -> Any:
-    for module in (accounts, datasets, runs, tools, transfer):
+    for module in (accounts, datasets, previews, runs, tools, transfer):
         if hasattr(module, name):
             return getattr(module, name)
     raise LookupError(name)
