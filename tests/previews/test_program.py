@@ -199,6 +199,15 @@ def test_an_array_of_something_else_is_refused(array: NDArray[Any], said: str) -
         list(flat.read_npy(saved(array), 1))
 
 
+def test_an_array_that_is_cut_off_is_refused() -> None:
+    file = io.BytesIO()
+    np.save(file, STACK)
+    for cut_off in (1, STACK[0].nbytes):
+        # The plane itself is there.
+        with pytest.raises(UnreadableError, match="ends too early"):
+            list(flat.read_npy(held(file.getvalue()[:-cut_off]), 1))
+
+
 def test_the_middle_page_of_a_tiff_is_read() -> None:
     [plane] = flat.read_image(held(image()), 1)
     assert np.array_equal(plane.pixels, STACK[2])

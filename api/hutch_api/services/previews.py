@@ -123,15 +123,14 @@ def show(work: Work, attempt: Attempt) -> UUID:
         The dataset.
     """
     dataset = _input_of(work, attempt.run_id)
-    # One at a time: each has to see those that the other replaces.
+    # One at a time: each has to see those that the other replaces. What is under way
+    # is not cleared anyway.
     access.lock_datasets(work, [dataset])
     older = select(Preview.attempt_id).where(
         Preview.dataset_id == dataset, Preview.attempt_id != attempt.id
     )
     work.session.exec(
-        update(Attempt)
-        .where(col(Attempt.id).in_(older), col(Attempt.ended_at).is_not(None))
-        .values(cleared=False)
+        update(Attempt).where(col(Attempt.id).in_(older)).values(cleared=False)
     )
     return dataset
 

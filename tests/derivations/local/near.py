@@ -101,11 +101,18 @@ class Near:
         return seen[-1]
 
     def begin_in_a_thread(self) -> Sight:
-        """Begin the next step by a thread that ends at once."""
+        """Begin the program by a thread that ends when it has."""
         seen: list[Sight] = []
-        thread = threading.Thread(target=lambda: seen.append(self.look()))
+
+        def begin() -> None:
+            seen.append(self.look())
+            self.said("pid")
+
+        thread = threading.Thread(target=begin)
         thread.start()
         thread.join()
+        task = Path(f"/proc/self/task/{thread.native_id}")
+        wait_until(lambda: not task.exists(), what="the end of the thread")
         return seen[0]
 
     def log(self) -> str:

@@ -15,7 +15,6 @@ from hutch.contract.wire.runs import StepKind
 from hutch_api.adapters.local import open_local
 from hutch_api.ports.executor import ExecutorUnavailableError, Phase
 from tests.derivations.local.near import INSTANCE, NOWHERE, Near, claim, until_gone
-from tests.facility.installation import alive
 from tests.servers import wait_until
 
 STAYS = """\
@@ -105,6 +104,14 @@ def test_a_claim_code_is_in_a_file_and_nowhere_else(near: Near) -> None:
     assert list((near.place.path / "claim").iterdir()) == []
 
 
+def test_a_claim_code_is_gone_when_the_program_begins(near: Near) -> None:
+    near.program(TELLS)
+    near.place.hand(StepKind.IN, "secret-code")
+    near.place.hand(StepKind.MAIN, "secret-code")
+    near.look()
+    assert json.loads(near.said("told"))["claims"] == []
+
+
 def test_a_step_that_finds_nobody_says_so(near: Near) -> None:
     sight = near.until(StepKind.IN, Phase.ENDED)
     assert sight.exit_code == 1
@@ -173,11 +180,16 @@ def test_nothing_but_a_system_definition_is_executed(
 
 
 def test_a_program_does_not_end_with_the_thread_that_began_it(near: Near) -> None:
-    near.program(STAYS)
+    near.program(
+        "import signal\n"
+        "signal.signal(signal.SIGUSR1, lambda *_: print('still here', flush=True))\n"
+        + STAYS
+    )
     near.begin_in_a_thread()
     pid = int(near.said("pid"))
+    os.kill(pid, signal.SIGUSR1)
+    assert near.said("still") == "here"
     assert near.look().phase is Phase.RUNNING
-    assert alive(pid)
     near.end()
     until_gone(pid)
 
