@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
-from hutch_api.adapters.local import open_local
+from hutch_api.adapters.local import open_local, shield
 from hutch_api.adapters.slurm import open_slurm
 from hutch_api.domain import system
 from hutch_api.ports.executor import Executor, ExecutorUnavailableError
@@ -31,6 +31,7 @@ def open_executor(settings: Settings, instance: UUID) -> Executor:
         "store_url": settings.s3_executor_url,
     }
     if settings.runner_executor == system.EXECUTOR:
+        shield()
         return open_local(
             settings.runner_dir,
             instance=instance,

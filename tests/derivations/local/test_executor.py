@@ -297,6 +297,23 @@ def test_after_the_kill_of_a_runner_nothing_runs_on(near: Near) -> None:
     assert near.executor.held() == {near.job.attempt}
 
 
+SHIELDED = """\
+import ctypes
+from hutch_api.adapters.local import shield
+libc = ctypes.CDLL(None)
+before = libc.prctl(3, 0, 0, 0, 0)
+shield()
+print(before, libc.prctl(3, 0, 0, 0, 0))
+"""
+
+
+def test_a_runner_shows_its_secrets_to_no_program() -> None:
+    shown = subprocess.run(  # noqa: S603 -- a program of the test's own
+        [sys.executable, "-c", SHIELDED], capture_output=True, check=True
+    )
+    assert shown.stdout == b"1 0\n"
+
+
 # --- the directory
 
 

@@ -38,6 +38,7 @@ from hutch_api.ports.executor import (
 
 _KEEPER: Final = Path(__file__).with_name("keeper.py")
 _FILES: Final = 256
+_GONE: Final = "its process is gone, most likely with the runner that began it"
 _SPARE_S: Final = 60
 """Processor time beyond what the clock allows: the runner ends it before that."""
 _INHERITED: Final = ("PYTHONPATH", "SSL_CERT_DIR", "SSL_CERT_FILE")
@@ -83,12 +84,12 @@ class LocalExecutor:
         with _answering():
             if not place.is_there():
                 if job.has_begun:
-                    return Sight(step=StepKind.MAIN, phase=Phase.GONE)
+                    return Sight(step=StepKind.MAIN, phase=Phase.GONE, detail=_GONE)
                 place.make()
             for step in StepKind:
                 if not place.has_begun(step):
                     if job.has_begun and step is not StepKind.OUT:
-                        return Sight(step=step, phase=Phase.GONE)
+                        return Sight(step=step, phase=Phase.GONE, detail=_GONE)
                     return self._begin(job, step, place, claim)
                 sight = self._see(place, step)
                 if sight.phase is not Phase.ENDED or sight.exit_code != 0:
@@ -162,8 +163,9 @@ class LocalExecutor:
         runs = kept.poll() is None if kept else keeper and keeper.is_alive()
         code = place.exit_code(step)
         if code is None:
-            phase = Phase.RUNNING if runs else Phase.GONE
-            return Sight(step=step, phase=phase, node=node)
+            if runs:
+                return Sight(step=step, phase=Phase.RUNNING, node=node)
+            return Sight(step=step, phase=Phase.GONE, detail=_GONE, node=node)
         said = place.end_of_log(step) if code else ""
         return Sight(
             step=step,

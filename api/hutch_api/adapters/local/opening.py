@@ -1,14 +1,17 @@
 """Opening the executor: a machine that has what it needs, a directory of one's own."""
 
+import ctypes
 import os
 import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from hutch_api.adapters.local.executor import LocalExecutor
 from hutch_api.ports.executor import ExecutorUnavailableError
+
+_PR_SET_DUMPABLE: Final = 4  # <linux/prctl.h>
 
 
 def open_local(directory: Path | None, **more: Any) -> LocalExecutor:
@@ -32,6 +35,20 @@ def open_local(directory: Path | None, **more: Any) -> LocalExecutor:
     executor = LocalExecutor(place, **more)
     executor.held()
     return executor
+
+
+def shield() -> None:
+    """Let nobody of this user look into this process: not its memory or environment.
+
+    Those hold the secrets of the installation, and the programs that it begins are
+    processes of the same user. Whoever may look at everything still may.
+    """
+    if sys.platform == "linux":
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+            raise ExecutorUnavailableError(
+                f"the runner cannot be shielded: {os.strerror(ctypes.get_errno())}"
+            )
 
 
 def _require_own(place: Path) -> None:
