@@ -45,6 +45,8 @@ LINES = [
     "rerun anna/s --name t --wait",
     "export anna/s crate --format ro-crate --license https://example.org/l --jobs 2",
     "export s --metadata-only",
+    "preview",
+    "preview anna/tooth --to pictures --again",
     "definition add sinogram.toml --image sha256:abc",
     "definition list",
     "definition show sinogram@1",

@@ -1,5 +1,6 @@
 """A job of the local executor that is about to run its program."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from tests.derivations.local.near import PROGRAM, Near
 def near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Near]:
     code = tmp_path / "code"
     monkeypatch.setattr(system, "MODULES", frozenset({PROGRAM}))
-    monkeypatch.setenv("PYTHONPATH", str(code))
+    ours = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", f"{code}{os.pathsep}{ours}")
     monkeypatch.setenv("HUTCH_S3_SERVER_SECRET", "a secret of the runner")
     made = Near(tmp_path / "runner", code)
     yield made
