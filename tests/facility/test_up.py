@@ -156,7 +156,7 @@ def test_after_kill_9_nothing_runs_on_and_nothing_is_lost(
     with up(directory, "--store", kind, expect=(-signal.SIGKILL,)) as first:
         add(first, "ida")
         children = first.children()
-        assert len(children) == 3
+        assert len(children) == 4
         first.process.kill()
         first.process.wait(30)
         wait_until(
