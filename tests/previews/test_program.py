@@ -36,6 +36,22 @@ class Held(io.BytesIO):
         return len(self.getbuffer())
 
 
+class Counted(Held):
+    """The same, which counts what is read of it."""
+
+    count = 0
+
+    def readinto(self, buffer: Any, /) -> int:
+        read = super().readinto(buffer)
+        self.count += read
+        return read
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
 def held(data: bytes) -> RemoteFile:
     return cast("RemoteFile", Held(data))
 
@@ -237,6 +253,28 @@ def test_colours_become_grey() -> None:
     [plane] = flat.read_image(held(file.getvalue()), 1)
     assert plane.pixels.shape == (4, 8)
     assert plane.dtype == "RGB"
+
+
+@pytest.mark.parametrize("kind", ["h5", "npy", "tiff"])
+def test_of_a_stack_little_more_is_read_than_a_plane(kind: str, tmp_path: Path) -> None:
+    stack = np.zeros((400, 100, 200), np.uint16)
+    file = tmp_path / "stack"
+    if kind == "h5":
+        with hdf(file, stack=stack):
+            pass
+    elif kind == "npy":
+        with file.open("wb") as opened_file:
+            np.save(opened_file, stack)
+    else:
+        pages = [Image.fromarray(page) for page in stack]
+        pages[0].save(file, "TIFF", save_all=True, append_images=pages[1:])
+    counted = Counted(file.read_bytes())
+    reading = {"h5": hdf5.read, "npy": flat.read_npy, "tiff": flat.read_image}[kind]
+    [plane] = reading(cast("RemoteFile", counted), 1)
+    assert isinstance(plane, Plane)
+    assert plane.pixels.shape == (100, 200)
+    assert counted.size > 100 * stack[0].nbytes
+    assert counted.count < 10 * stack[0].nbytes
 
 
 # --- pictures

@@ -44,7 +44,11 @@ ENDPOINTS: Final[tuple[Endpoint[Any, Any], ...]] = (
         body=PreviewIn,
         answers={HTTPStatus.NO_CONTENT: None},
         scope=Scope.WRITE,
-        problems=(errors.AttemptEndedError,),
+        problems=(
+            errors.AttemptEndedError,
+            errors.StoreError,
+            errors.StoreUnavailableError,
+        ),
         batch=True,
         steps=True,
         example={"data": "iVBORw0KGgo="},
