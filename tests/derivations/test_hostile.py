@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
@@ -132,6 +132,16 @@ def test_attributes_that_cannot_be_written_are_refused(
     (tmp_path / ".hutch").mkdir()
     (tmp_path / ".hutch" / "attributes.json").write_bytes(text)
     with pytest.raises(RejectedError):
+        read_attributes(tmp_path)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["directory", "pipe"])
+def test_attributes_that_are_no_file_are_refused(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    (tmp_path / ".hutch").mkdir()
+    make(tmp_path / ".hutch" / "attributes.json")
+    with pytest.raises(RejectedError, match="no ordinary file"):
         read_attributes(tmp_path)
 
 

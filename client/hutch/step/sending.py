@@ -76,9 +76,10 @@ def read_attributes(output: Path) -> dict[str, Any]:
         raise RejectedError(f"{name} cannot be read: {error.strerror}") from error
     finally:
         os.close(directory)
+    if not modes.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)  # of a directory Python makes no file
+        raise RejectedError(f"{name} is no ordinary file")
     with os.fdopen(file, "rb") as opened:
-        if not modes.S_ISREG(os.fstat(opened.fileno()).st_mode):
-            raise RejectedError(f"{name} is no ordinary file")
         data = opened.read(_LONGEST + 1)
     if len(data) > _LONGEST:
         raise RejectedError(f"{name} has more than {_LONGEST} bytes")

@@ -144,6 +144,12 @@ def hidden_pipe() -> None:
     os.mkfifo(ATTRIBUTES)
 
 
+def attributes_directory() -> None:
+    """A directory where a file is read."""
+    write("a")
+    ATTRIBUTES.mkdir(parents=True)
+
+
 def attributes_link() -> None:
     """Attributes that lie elsewhere."""
     write("a")
@@ -172,6 +178,7 @@ CASES: dict[str, Callable[[], object]] = {
     "hidden-file": lambda: write(".hutch"),
     "hidden-pipe": hidden_pipe,
     "hidden-locked": locked,
+    "attributes-directory": attributes_directory,
     "attributes-link": attributes_link,
     "attributes-text": lambda: attributes(b"sample: tooth\n"),
     "attributes-deep": lambda: attributes(b'{"a":' * 100_000 + b"1" + b"}" * 100_000),

@@ -34,6 +34,7 @@ REFUSED = {
     "hidden-file": r"\.hutch is no directory",
     "hidden-pipe": r"attributes\.json is no ordinary file",
     "hidden-locked": r"\.hutch cannot be removed: Permission denied",
+    "attributes-directory": r"attributes\.json is no ordinary file",
     "attributes-link": r"attributes\.json cannot be read",
     "attributes-text": r"attributes\.json is not JSON",
     "attributes-deep": r"attributes\.json is not JSON",
