@@ -1,5 +1,6 @@
 """What was accepted is closed, whatever comes; nothing but a refusal ends it."""
 
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -11,7 +12,10 @@ from hutch_api.domain.access import Actor
 from hutch_api.services import attempts, outputs, tokens, users
 from hutch_api.services.attempts import Assignment
 from hutch_api.services.outputs import OutputRejectedError
+from hutch_api.services.rebuild import rebuild
+from hutch_api.store.tables import Dataset
 from tests.derivations.board import Board
+from tests.laws.integrity.emptied import emptied
 
 
 def accepted(board: Board, actor: Actor, scan: UUID) -> tuple[UUID, Assignment]:
@@ -71,3 +75,18 @@ def test_too_many_bytes_of_output_are_rejected(
     board.fill(taken.lease, {"a": b"x" * 2**20, "b": b"x"})
     with pytest.raises(OutputRejectedError, match="1 MiB are allowed"):
         outputs.accept(board.world.site, taken.lease)
+
+
+def test_its_record_comes_back_with_a_lost_database(
+    board: Board, anna: Actor, scan: UUID, tmp_path: Path
+) -> None:
+    run, taken = accepted(board, anna, scan)
+    outputs.finish(board.world.site, taken.lease)
+    made = board.see(anna, run).dataset
+    assert made is not None
+    with emptied(board.world.site, tmp_path) as site:
+        assert rebuild(site).failed == {}
+        with site.look() as work:
+            record = work.session.get_one(Dataset, made).run
+    assert record is not None
+    assert record == board.world.see(anna, made).run

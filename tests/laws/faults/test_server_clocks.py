@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine
 
 from hutch.cli.exits import Exit
-from hutch_api.adapters.s3 import objects
+from hutch_api.adapters.s3 import opening
 from tests.e2e.stage import tree, write
 from tests.laws.faults.hall import codes_of, opened, ready_of
 from tests.servers import StoreServer
@@ -31,7 +31,7 @@ def test_a_wrong_clock_of_the_server_loses_nothing_and_is_named(
 
     with monkeypatch.context() as patch:
         # Whoever signs for the server: hutch itself, and two libraries.
-        patch.setattr(objects, "utc_now", clock)
+        patch.setattr(opening, "utc_now", clock)
         patch.setattr(minio.time, "utcnow", clock)
         patch.setattr(
             botocore.auth, "get_current_datetime", lambda: clock().replace(tzinfo=None)

@@ -49,6 +49,8 @@ NOT_PROMISED: Final = {
         "scrub_since",
         "scrub_until",
         "scrub_after",
+        # The rules are not in the buckets, nor what they have seen.
+        "rules_at",
     },
     File: {"confirmed_at", "fault"},
     Input: set[str](),
