@@ -5,10 +5,16 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from hutch.contract.problems import InvalidInputError, NameTakenError, NotFoundError
-from hutch.contract.wire.definitions import DefinitionOut
+from hutch.contract.problems import (
+    InvalidInputError,
+    NameTakenError,
+    NotFoundError,
+    TokenInsufficientError,
+)
+from hutch.contract.wire.accounts import Scope
+from hutch.contract.wire.definitions import DefinitionOut, ImageIn
 from hutch_api.domain.access import Actor
-from hutch_api.services import definitions
+from hutch_api.services import definitions, images
 from tests.derivations.board import IMAGE, Board
 
 OTHER = f"sha256:{'2' * 64}"
@@ -101,3 +107,22 @@ def test_the_types_of_a_definition_exist(board: Board, anna: Actor) -> None:
     ):
         with pytest.raises(InvalidInputError, match="there is no type"):
             board.define(anna, "a", **part)
+
+
+def test_a_token_for_certain_datasets_changes_nothing_for_all(
+    board: Board, anna: Actor
+) -> None:
+    board.define(anna, "a")
+    scan = board.world.create(anna, "scan").id
+    limited = board.world.limited(anna, *Scope, of=[scan])
+    with pytest.raises(TokenInsufficientError, match="certain datasets"):
+        board.define(limited, "b")
+    with pytest.raises(TokenInsufficientError):
+        retire(board, limited, "a")
+    approver = board.world.limited(board.approver, *Scope, of=[])
+    with (
+        board.world.site.begin() as work,
+        pytest.raises(TokenInsufficientError),
+    ):
+        images.approve_image(work, approver, ImageIn(image=OTHER))
+    assert [d.name for d in listed(board, anna)] == ["a"]

@@ -43,6 +43,21 @@ def require_scope(actor: Actor, scope: Scope) -> None:
         )
 
 
+def require_run_scope(actor: Actor) -> None:
+    """Refuse a token that is not for runs, nor for what they are made of.
+
+    Raises:
+        TokenInsufficientError: It lacks the scope ``run``, or reaches certain datasets
+            only: what a run makes would not be among them.
+    """
+    require_scope(actor, Scope.RUN)
+    if actor.limits.datasets is not None:
+        raise TokenInsufficientError(
+            "this token reaches certain datasets only and cannot run anything; use a "
+            "token without such a limit"
+        )
+
+
 def granted(actor: Actor, right: Right = Right.READ) -> ColumnElement[bool]:
     """Build the condition under which an actor has a right on a row of ``Dataset``.
 

@@ -45,12 +45,13 @@ def add_definition(work: Work, actor: Actor, wanted: DefinitionIn) -> Definition
     What is there already in the newest version is given as it is.
 
     Raises:
-        TokenInsufficientError: The token lacks the scope ``run``.
+        TokenInsufficientError: The token lacks the scope ``run``, or reaches certain
+            datasets only.
         NameTakenError: The name belongs to somebody else.
         InvalidInputError: A type does not exist, or the parameters are no schema.
         ConflictError: Somebody added a version at the same time.
     """
-    access.require_scope(actor, Scope.RUN)
+    access.require_run_scope(actor)
     for kind in (wanted.output.type, *(i.type for i in wanted.inputs.values())):
         _require_type(kind)
     parameters.require_schema(wanted.parameters)
@@ -126,11 +127,12 @@ def retire_definition(work: Work, actor: Actor, name: str) -> None:
     """Let a definition start no more runs, in all of its versions; again is fine.
 
     Raises:
-        TokenInsufficientError: The token lacks the scope ``run``.
+        TokenInsufficientError: The token lacks the scope ``run``, or reaches certain
+            datasets only.
         NotFoundError: There is none.
         ForbiddenError: It belongs to somebody else.
     """
-    access.require_scope(actor, Scope.RUN)
+    access.require_run_scope(actor)
     newest = find_definition(work, name, None)
     if newest.owner_id != actor.user:
         whose = "hutch itself" if newest.owner_id is None else "somebody else"

@@ -23,7 +23,8 @@ def approve_image(work: Work, actor: Actor, wanted: ImageIn) -> ImageOut:
     """Approve an image; again gives the approval that there is.
 
     Raises:
-        TokenInsufficientError: The token lacks the scope ``run``.
+        TokenInsufficientError: The token lacks the scope ``run``, or reaches certain
+            datasets only.
         ForbiddenError: The actor is neither approver nor administrator.
         ConflictError: Somebody approves it at the same time.
     """
@@ -49,7 +50,8 @@ def revoke_image(work: Work, actor: Actor, image: UUID) -> None:
     """Take an approval back: no run of it begins any more; again is fine.
 
     Raises:
-        TokenInsufficientError: The token lacks the scope ``run``.
+        TokenInsufficientError: The token lacks the scope ``run``, or reaches certain
+            datasets only.
         ForbiddenError: The actor is neither approver nor administrator.
         NotFoundError: There is no such approval.
     """
@@ -91,7 +93,7 @@ def approved_among(work: Work, wanted: Collection[str]) -> set[str]:
 
 
 def _require_approver(actor: Actor) -> None:
-    access.require_scope(actor, Scope.RUN)
+    access.require_run_scope(actor)
     if actor.role not in _APPROVERS:
         raise ForbiddenError(
             "only an approver or an administrator approves container images; ask one"

@@ -13,7 +13,7 @@ from hutch_api.domain import attributes, parameters, types
 from hutch_api.domain.access import Actor
 from hutch_api.services import access, audit
 from hutch_api.services.definitions import find_definition, label_of
-from hutch_api.services.runs import require_runner, require_usable
+from hutch_api.services.runs import require_usable
 from hutch_api.services.work import Work
 from hutch_api.store.conflicts import written
 from hutch_api.store.run_tables import Definition, Firing, Rule
@@ -35,7 +35,7 @@ def add_rule(work: Work, actor: Actor, wanted: RuleIn) -> RuleOut:
             fit the definition.
         NameTakenError: The actor has a rule of this name.
     """
-    require_runner(actor)
+    access.require_run_scope(actor)
     access.require_scope(actor, Scope.READ)
     definition = find_definition(work, wanted.definition, None)
     require_usable(work, definition)
@@ -98,7 +98,7 @@ def end_rule(work: Work, actor: Actor, rule: UUID) -> None:
             only.
         NotFoundError: The actor has no such rule.
     """
-    require_runner(actor)
+    access.require_run_scope(actor)
     found = next((row for row in _of(work, actor) if row.id == rule), None)
     if found is None:
         raise NotFoundError(f"you have no rule {rule}", rule=str(rule))

@@ -17,7 +17,6 @@ from hutch.contract.problems import (
     NameTakenError,
     NotFoundError,
     RunEndedError,
-    TokenInsufficientError,
 )
 from hutch.contract.wire.accounts import Scope
 from hutch.contract.wire.datasets import Right, State
@@ -78,7 +77,7 @@ def start_run(
         DeletedError: An input was deleted.
         NameTakenError: The actor has a dataset, or a run that makes one, of this name.
     """
-    require_runner(actor)
+    access.require_run_scope(actor)
     access.require_scope(actor, Scope.READ)
     definition = find_definition(work, wanted.definition, wanted.version)
     require_usable(work, definition)
@@ -195,7 +194,7 @@ def show_started(work: Work, actor: Actor, run: UUID) -> RunOut:
         TokenInsufficientError: The token could not have begun it.
         NotFoundError: It is not for the actor any more.
     """
-    require_runner(actor)
+    access.require_run_scope(actor)
     return run_out(work, find_run(work, actor, run))
 
 
@@ -209,7 +208,7 @@ def cancel_run(work: Work, actor: Actor, run: UUID) -> RunOut:
         NotFoundError: The actor has no such run.
         RunEndedError: It has ended in another way, or is closing its output.
     """
-    require_runner(actor)
+    access.require_run_scope(actor)
     row = find_run(work, actor, run, lock=True)
     if row.state is RunState.CANCELLED or row.cancelled_at is not None:
         return run_out(work, row)
@@ -257,21 +256,6 @@ def _let_know(work: Work, run: Run) -> Iterator[_End]:
             fault = _supply(work, other, wanted, run)
         if fault is not None:
             yield other, RunState.FAILED, Reason.ERROR, fault
-
-
-def require_runner(actor: Actor) -> None:
-    """Refuse a token that may not begin or end runs.
-
-    Raises:
-        TokenInsufficientError: It lacks the scope ``run``, or reaches certain datasets
-            only: what a run makes would not be among them.
-    """
-    access.require_scope(actor, Scope.RUN)
-    if actor.limits.datasets is not None:
-        raise TokenInsufficientError(
-            "this token reaches certain datasets only and cannot run anything; use a "
-            "token without such a limit"
-        )
 
 
 def find_run(work: Work, actor: Actor, run: UUID, *, lock: bool = False) -> Run:
