@@ -26,7 +26,7 @@ test: setup ## the test suite without the slow tests
 test-slow: setup ## the slow tests
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m slow --ignore tests/laws
 
-laws: setup ## the proofs of the laws: attacks, kills, faults, models (18 minutes)
+laws: setup ## the proofs of the laws: attacks, kills, faults, models (22 minutes)
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile tests/laws
 
 soak: setup ## the same at length (hours), all mutants; writes docs/reference/soak.md

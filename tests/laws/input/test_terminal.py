@@ -65,6 +65,8 @@ COMMANDS = {
     "run cancel": ["run", "cancel", "x"],
     "runs": ["runs"],
     "rerun": ["rerun", str(ID)],
+    "preview": ["preview", str(ID)],
+    "preview, fetched": ["preview", str(ID), "--to", "pictures"],
     "export": ["export", str(ID), "crate"],
     "export, without files": ["export", str(ID), "crate", "--metadata-only"],
     "definition add": ["definition", "add", "../copy.toml"],
