@@ -23,7 +23,8 @@ from uuid import UUID
 from hutch.contract.wire.definitions import Mode, Resources
 from hutch.contract.wire.runs import StepKind
 from hutch_api.adapters.containment import KILLED, MIB, OF_STEP
-from hutch_api.adapters.local.places import Place, listed
+from hutch_api.adapters.directories import listed
+from hutch_api.adapters.local.places import Place
 from hutch_api.adapters.local.processes import ATTEMPT, Process, end_all
 from hutch_api.adapters.usage import size_of
 from hutch_api.adapters.words import last_words

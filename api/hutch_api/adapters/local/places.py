@@ -11,17 +11,14 @@
 """
 
 import os
-import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 from hutch.contract.wire.runs import StepKind
+from hutch_api.adapters.directories import AttemptDirectory
 from hutch_api.adapters.local.processes import Process
 
-_MAKING, _REMOVING = ".making", ".removing"
 _DIRECTORIES: Final = ("in", "out", "work", "run", "claim")
 _LONGEST: Final = 64 * 1024
 CLAIMS: Final[Mapping[StepKind, str]] = {
@@ -32,23 +29,16 @@ CLAIMS: Final[Mapping[StepKind, str]] = {
 """Where the first and last step find the code of which step."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(AttemptDirectory):
     """The directory of an attempt."""
 
-    path: Path
-
-    def is_there(self) -> bool:
-        """Tell whether it was made, with all that is in it."""
-        return self.path.is_dir()
+    __slots__ = ()
 
     def make(self) -> None:
         """Make it: whole or not at all."""
-        making = self._beside(_MAKING)
-        shutil.rmtree(making, ignore_errors=True)
-        for name in _DIRECTORIES:
-            (making / name).mkdir(mode=0o700, parents=True)
-        making.rename(self.path)
+        with self._made() as making:
+            for name in _DIRECTORIES:
+                (making / name).mkdir(mode=0o700)
 
     def note_begun(self, step: StepKind, keeper: Process | None) -> None:
         """Note that a step begins; then by which process it is kept."""
@@ -83,12 +73,7 @@ class Place:
 
     def read_log(self, *, after: int, most: int) -> bytes:
         """Read what the program has written, from a byte on."""
-        try:
-            with self.log_of(StepKind.MAIN).open("rb") as log:
-                log.seek(after)
-                return log.read(most)
-        except FileNotFoundError:
-            return b""
+        return self._piece(self.log_of(StepKind.MAIN).name, after=after, most=most)
 
     def end_of_log(self, step: StepKind) -> str:
         """Read the last of what a step has written."""
@@ -100,40 +85,7 @@ class Place:
         except FileNotFoundError:
             return ""
 
-    def remove(self) -> None:
-        """Remove it; again is fine."""
-        removing = self._beside(_REMOVING)
-        if self.path.exists():
-            shutil.rmtree(removing, ignore_errors=True)
-            self.path.rename(removing)
-        for left in (removing, self._beside(_MAKING)):
-            # What cannot be removed now is listed, and so tried again.
-            shutil.rmtree(left, ignore_errors=True)
-
-    def _beside(self, ending: str) -> Path:
-        return self.path.with_name(self.path.name + ending)
-
     def _write(self, name: str, data: bytes, flags: int) -> None:
         how = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | flags
         with os.fdopen(os.open(self.path / name, how, 0o600), "wb") as file:
             file.write(data)
-
-    def _read(self, name: str) -> str:
-        try:
-            with (self.path / name).open("rb") as file:
-                return file.read(_LONGEST).decode(errors="replace")
-        except FileNotFoundError:
-            return ""
-
-
-def listed(root: Path) -> Iterator[UUID]:
-    """List the attempts that anything is left of below a directory."""
-    try:
-        names = os.listdir(root)  # noqa: PTH208 - names are all it takes
-    except FileNotFoundError:
-        return
-    for name in names:
-        try:
-            yield UUID(name.removesuffix(_MAKING).removesuffix(_REMOVING))
-        except ValueError:
-            continue  # nothing of ours

@@ -15,8 +15,9 @@ from uuid import UUID
 
 from hutch.contract.wire.runs import StepKind
 from hutch_api.adapters.containment import INSTANCE, KILLED, RUNNER
+from hutch_api.adapters.directories import listed
 from hutch_api.adapters.slurm.batch import Surroundings, files_of
-from hutch_api.adapters.slurm.places import Findings, Place, listed
+from hutch_api.adapters.slurm.places import Findings, Place
 from hutch_api.adapters.slurm.queue import Queue, QueuedJob, RefusedError
 from hutch_api.ports.executor import (
     Claim,

@@ -6,21 +6,15 @@ a file is not there, unless it lists the directory anew.
 """
 
 import os
-import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
-from uuid import UUID
 
 from hutch.contract.wire.runs import StepKind
 from hutch_api.adapters.containment import KILLED
+from hutch_api.adapters.directories import AttemptDirectory
 from hutch_api.adapters.words import last_words
 from hutch_api.ports.executor import Phase, Sight
-
-_MAKING, _REMOVING = ".making", ".removing"
-_LONGEST: Final = 64 * 1024
-"""Of the small files that jobs leave; the log of a program is another matter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,26 +56,18 @@ class Findings:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The directory of an attempt."""
+class Place(AttemptDirectory):
+    """The directory of an attempt; a job that goes on finds it gone, and ends."""
 
-    path: Path
-
-    def is_there(self) -> bool:
-        """Tell whether it was made, with all that a job begins with."""
-        return self.path.is_dir()
+    __slots__ = ()
 
     def make(self, files: Mapping[str, bytes]) -> None:
         """Make it: all files or none."""
-        making = self._beside(_MAKING)
-        shutil.rmtree(making, ignore_errors=True)
-        making.mkdir(mode=0o700, parents=True)
-        for name, content in files.items():
-            file = os.open(making / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(file, "wb") as opened:
-                opened.write(content)
-        making.rename(self.path)
+        how = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        with self._made() as making:
+            for name, content in files.items():
+                with os.fdopen(os.open(making / name, how, 0o600), "wb") as opened:
+                    opened.write(content)
 
     def note(self, name: str) -> None:
         """Leave a mark."""
@@ -93,7 +79,7 @@ class Place:
             names = set(os.listdir(self.path))  # noqa: PTH208 - names are all it takes
         except FileNotFoundError:
             return Findings()
-        read = {name: self._read(name) for name in names & _RESULTS.keys()}
+        read = {name: self._read(name).strip() for name in names & _RESULTS.keys()}
         codes = {
             step: int(read[f"exit-{step}"])
             for step in StepKind
@@ -110,7 +96,7 @@ class Place:
             used=int(used) if used.isdecimal() else 0,
             words=""
             if failed is StepKind.MAIN
-            else last_words(self._read(f"{failed}.log")),
+            else last_words(self._read(f"{failed}.log").strip()),
         )
 
     def has(self, name: str) -> bool:
@@ -119,47 +105,9 @@ class Place:
 
     def log(self, *, after: int, most: int) -> bytes:
         """Read what the program has written, from a byte on."""
-        try:
-            with (self.path / "main.log").open("rb") as log:
-                log.seek(after)
-                return log.read(most)
-        except FileNotFoundError:
-            return b""
-
-    def remove(self) -> None:
-        """Remove it; a job that goes on finds it gone, and ends itself."""
-        removing = self._beside(_REMOVING)
-        if self.path.exists():
-            shutil.rmtree(removing, ignore_errors=True)
-            self.path.rename(removing)
-        for left in (removing, self._beside(_MAKING)):
-            # What cannot be removed now is listed, and so tried again.
-            shutil.rmtree(left, ignore_errors=True)
-
-    def _beside(self, ending: str) -> Path:
-        return self.path.with_name(self.path.name + ending)
-
-    def _read(self, name: str) -> str:
-        try:
-            with (self.path / name).open("rb") as file:
-                return file.read(_LONGEST).decode(errors="replace").strip()
-        except FileNotFoundError:
-            return ""
+        return self._piece("main.log", after=after, most=most)
 
 
 _RESULTS: Final = dict.fromkeys(
     ("step", "node", "detail", "used", *(f"exit-{step}" for step in StepKind))
 )
-
-
-def listed(root: Path) -> Iterator[UUID]:
-    """List the attempts that anything is left of below a directory."""
-    try:
-        names = os.listdir(root)  # noqa: PTH208 - names are all it takes
-    except FileNotFoundError:
-        return
-    for name in names:
-        try:
-            yield UUID(name.removesuffix(_MAKING).removesuffix(_REMOVING))
-        except ValueError:
-            continue  # nothing of ours
