@@ -214,7 +214,8 @@ def clear(site: Site, attempt: UUID) -> None:
         )
         with suppress(DeletedError):
             deletion.delete(site, own, left)
-    previews.remove(site, attempt)
+    if row.dataset_id is None:  # it made previews
+        previews.remove(site, attempt)
     reached(Step.ATTEMPT_CLEARED)
     with site.begin() as work:
         work.session.get_one(Attempt, attempt).cleared = True

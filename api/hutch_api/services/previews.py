@@ -136,13 +136,9 @@ def show(work: Work, attempt: Attempt) -> UUID:
 
 
 def remove(site: Site, attempt: UUID) -> None:
-    """Remove what an attempt has sent; again is fine."""
+    """Remove what an attempt at a run that makes previews has sent; again is fine."""
     with site.begin() as work:
-        run = work.session.get_one(Run, work.session.get_one(Attempt, attempt).run_id)
-        definition = work.session.get_one(Definition, run.definition_id)
-        if definition.target is not Target.PREVIEWS:
-            return
-        dataset = _input_of(work, run.id)
+        dataset = _input_of(work, work.session.get_one(Attempt, attempt).run_id)
         work.session.exec(delete(Preview).where(col(Preview.attempt_id) == attempt))
     site.objects.delete_records(_prefix(dataset, attempt))
 

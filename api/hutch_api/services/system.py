@@ -20,24 +20,22 @@ def ensure(site: Site) -> None:
     """
     for one in system.DEFINITIONS:
         with site.look() as work:
-            if _is_there(work, one):
+            if _missing(work, one) is None:
                 continue
         with site.begin() as work:
-            newest = newest_of(work, one.name)
-            if _is_there(work, one):
-                continue
-            version = 1 if newest is None else newest.version + 1
-            row = _row(work, one, version=version)
+            row = _missing(work, one)
             # Another process adds the same at this moment: one of the two is enough.
-            if written(work.session, row, "name", "version"):
+            if row is not None and written(work.session, row, "name", "version"):
                 audit.record(
                     work, None, "add-definition", name=row.name, version=row.version
                 )
 
 
-def _is_there(work: Work, one: SystemDefinition) -> bool:
+def _missing(work: Work, one: SystemDefinition) -> Definition | None:
+    """Give the version that is to be added; None if the newest says the same."""
     newest = newest_of(work, one.name)
-    return newest is not None and is_same(newest, _row(work, one, version=0))
+    row = _row(work, one, version=1 if newest is None else newest.version + 1)
+    return None if newest is not None and is_same(newest, row) else row
 
 
 def _row(work: Work, one: SystemDefinition, *, version: int) -> Definition:
