@@ -1,6 +1,5 @@
 """A reconstruction on a cluster, many times over, while parts of the cluster die."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +8,11 @@ from typing import Final
 import numpy as np
 import pytest
 
-from hutch import make_workdir
 from hutch.cli.recipes import read_recipe
-from hutch.contract.wire.datasets import DatasetIn, DatasetOut
+from hutch.contract.wire.datasets import DatasetOut
 from hutch.contract.wire.rules import RuleIn
 from hutch.contract.wire.runs import RunOut, RunState
 from hutch.sync.pulling import clone
-from hutch.sync.pushing import push
 from tests.derivations.real.stage import Person, Stage
 from tests.examples.steps import STEPS, TOMO, Step
 from tests.laws.conftest import SOAK
@@ -38,7 +35,9 @@ def test_every_run_ends_once_and_gives_what_is_computed_without_hutch(
 ) -> None:
     mira = stage.person("mira")
     prepare(stage, mira, images["tomo"])
-    runs = [run for number in range(CHAINS) for run in begin(mira, tmp_path, number)]
+    runs = [
+        run for number in range(CHAINS) for run in begin(stage, mira, tmp_path, number)
+    ]
     with dying(stage, slurm, runs):
         ended = [stage.wait(mira, run).run for run in runs]
     assert [run.detail for run in ended if run.state is not RunState.SUCCEEDED] == []
@@ -68,22 +67,16 @@ def prepare(stage: Stage, mira: Person, image: str) -> None:
     )
 
 
-def begin(mira: Person, place: Path, number: int) -> Sequence[RunOut]:
+def begin(stage: Stage, mira: Person, place: Path, number: int) -> Sequence[RunOut]:
     """Close a scan; what builds on the sinogram is begun before that is there."""
-    root = place / f"tooth-{number}"
-    root.mkdir()
-    shutil.copy(TOOTH, root)
-    wanted = DatasetIn(name=root.name, type="scan.tomo", attributes=SCAN)
-    made = mira.client.datasets.create(wanted)
-    workdir = make_workdir(root, dataset=made.id, server=mira.client.url)
-    assert not push(workdir, mira.client).problems
-    mira.client.datasets.close(made.id)
-    (first,) = fired(mira, f"{root.name}-sinogram")
+    name, files = f"tooth-{number}", {"tooth.h5": TOOTH.read_bytes()}
+    stage.closed(mira, place, files, name=name, type="scan.tomo", attributes=SCAN)
+    (first,) = fired(mira, f"{name}-sinogram")
     second = mira.client.run(
-        "volume", name=f"{root.name}-volume", inputs={"sinogram": first}
+        "volume", name=f"{name}-volume", inputs={"sinogram": first}
     )
     third = mira.client.run(
-        "segmentation", name=f"{root.name}-labels", inputs={"volume": second}
+        "segmentation", name=f"{name}-labels", inputs={"volume": second}
     )
     return first, second, third
 

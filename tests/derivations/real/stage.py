@@ -196,13 +196,18 @@ class Stage:
         return self.definitions[key]
 
     def closed(
-        self, person: Person, directory: Path, files: Mapping[str, bytes | str]
+        self,
+        person: Person,
+        directory: Path,
+        files: Mapping[str, bytes | str],
+        **about: Any,
     ) -> UUID:
         """Make a closed dataset that holds these files."""
         root = directory / uuid4().hex[:8]
         root.mkdir()
         write(root, files)
-        made = person.client.datasets.create(DatasetIn(name=f"d-{root.name}"))
+        wanted = DatasetIn(**{"name": f"d-{root.name}", **about})
+        made = person.client.datasets.create(wanted)
         report = push(
             make_workdir(root, dataset=made.id, server=person.client.url), person.client
         )
